@@ -1,0 +1,17 @@
+# shellcheck shell=sh
+# Shared by the entry scripts, which source it: where things are, and how to build.
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+
+# The interpreter that has GDAL's bindings is the system's own, which need not be the first in PATH.
+python=${STREAMTIFF_PYTHON:-/usr/bin/python3}
+[ -x "$python" ] || python=$(command -v python3 || echo python3)
+
+# build PRESET BUILD_DIR [CMAKE_ARGUMENT...]
+build() {
+    preset_=$1
+    dir_=$2
+    shift 2
+    (cd "$root" && cmake --preset "$preset_" -B "$dir_" "-DSTREAMTIFF_PYTHON=$python" "$@") &&
+        cmake --build "$dir_" -j "$jobs"
+}

@@ -1,0 +1,78 @@
+#!/bin/sh
+# Installs what is missing, on Debian and its like; elsewhere says what is missing and fails.
+#
+#   sh cmake/setup.sh [--list] GROUP...
+#
+# Groups: build, cpp (C++ tests), smoke, test (all tests), demo, format, roots. --list prints the packages.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+list=
+[ "${1:-}" = --list ] && list=yes && shift
+
+packages=
+for group in "$@"; do
+    case $group in
+    build) set -- g++ cmake ninja-build libgdal-dev libtiff-dev ;;
+    cpp) set -- libgtest-dev python3 ;;
+    smoke) set -- gdal-bin ;;
+    test) set -- libgtest-dev gdal-bin python3 python3-gdal python3-numpy python3-pytest ;;
+    demo) set -- gdal-bin proj-data python3 ;;
+    format) set -- clang-format ;;
+    roots) set -- mmdebstrap uidmap ;;
+    *) echo "setup.sh: no group '$group'" >&2 && exit 2 ;;
+    esac
+    packages="$packages $*"
+done
+[ -n "$list" ] && echo $packages && exit 0
+
+header() { echo "#include <$1>" | c++ -E -x c++ - >/dev/null 2>&1; }
+module() { "$python" -c "import $1" >/dev/null 2>&1; }
+
+# there PACKAGE: is it installed, or, where dpkg is not to be asked, is what we need of it there?
+there() {
+    if command -v apt-get >/dev/null 2>&1; then
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+        return
+    fi
+    case $1 in
+    g++) command -v c++ ;;
+    ninja-build) command -v ninja ;;
+    libgdal-dev) command -v gdal-config ;;
+    libtiff-dev) header tiffio.h ;;
+    libgtest-dev) header gtest/gtest.h ;;
+    gdal-bin) command -v gdal_translate ;;
+    proj-data) true ;; # the demo looks for the grid itself
+    python3-gdal) module osgeo.gdal ;;
+    python3-numpy) module numpy ;;
+    python3-pytest) module pytest ;;
+    uidmap) command -v newuidmap ;;
+    *) command -v "$1" ;;
+    esac >/dev/null 2>&1
+}
+
+missing=
+for package in $packages; do
+    case " $missing " in *" $package "*) continue ;; esac
+    there "$package" || missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "Missing, and this script can install on Debian-like systems only (Debian's package names):" >&2
+    printf '  %s\n' $missing >&2
+    exit 1
+fi
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "Missing, and neither root nor sudo to install them:$missing" >&2
+        exit 1
+    fi
+    as_root=sudo
+fi
+echo "Installing:$missing"
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update ||
+    echo "apt-get update failed; going on with the package lists there are" >&2
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing </dev/null

@@ -1,0 +1,368 @@
+#include "assembly.h"
+
+#include <string.h>
+
+#include "cpl_conv.h"
+#include "cpl_vsi.h"
+
+/* A tile's place is a slot, a region (where the plan spills it), or CONSTANT + the number of a value. */
+#define MAX_VALUES 64u
+#define CONSTANT (UINT32_MAX - MAX_VALUES)
+
+typedef struct tile_state {
+    uint32_t remaining; /* units still to be filled in; 0: not open */
+    uint32_t place;
+} tile_state;
+
+struct stf_assembly {
+    const stf_geometry *geometry;
+    const stf_plan *plan;
+    stf_pool *slots;
+    stf_spill *spill;
+    tile_state *tiles;
+    uint32_t tile_width_px, tile_height_px;
+    uint32_t value_count;
+    unsigned char values[MAX_VALUES][STF_MAX_SAMPLE_BYTES];
+};
+
+uint64_t stf_assembly_cost_bytes(const stf_geometry *geometry) {
+    return stf_add(stf_mul(stf_geometry_tiles(geometry), sizeof(tile_state)), sizeof(stf_assembly));
+}
+
+stf_assembly *stf_assembly_create(const stf_geometry *geometry, const stf_plan *plan, stf_pool *slots, stf_spill *spill,
+                                  stf_error *err) {
+    stf_assembly *assembly = VSICalloc(1, sizeof *assembly);
+    uint64_t tiles = stf_geometry_tiles(geometry);
+    if (assembly && tiles <= SIZE_MAX / sizeof(tile_state))
+        assembly->tiles = VSICalloc((size_t)tiles, sizeof(tile_state));
+    if (!assembly || !assembly->tiles) {
+        stf_fail(err, CPLE_OutOfMemory, "No memory for the state of " CPL_FRMT_GUIB " tiles", (GUIntBig)tiles);
+        VSIFree(assembly);
+        return NULL;
+    }
+    assembly->geometry = geometry;
+    assembly->plan = plan;
+    assembly->slots = slots;
+    assembly->spill = spill;
+    assembly->tile_width_px = (uint32_t)geometry->tile_x.step_px;
+    assembly->tile_height_px = (uint32_t)geometry->tile_y.step_px;
+    return assembly;
+}
+
+void stf_assembly_destroy(stf_assembly *assembly) {
+    if (!assembly)
+        return;
+    VSIFree(assembly->tiles);
+    VSIFree(assembly);
+}
+
+/* --- homes ------------------------------------------------------------------------------------- */
+
+static bool is_spilled(const stf_assembly *assembly, uint64_t tile) {
+    if (assembly->plan->spill_all)
+        return true;
+    if (!assembly->spill)
+        return false;
+    uint32_t column =
+        (uint32_t)(tile % stf_geometry_tiles_per_plane(assembly->geometry) % assembly->geometry->tile_x.cells);
+    return stf_geometry_is_seam_column(assembly->geometry, assembly->plan->stripe_columns, column);
+}
+
+static bool is_constant(const tile_state *state) {
+    return state->place >= CONSTANT;
+}
+
+static uint32_t find_value(const stf_assembly *assembly, const unsigned char *value) {
+    uint32_t i = 0;
+    while (i < assembly->value_count && memcmp(assembly->values[i], value, assembly->geometry->sample_bytes) != 0)
+        i++;
+    return i; /* MAX_VALUES: not there, and no room for it */
+}
+
+/* True where the tile can be, or stay, a constant with these pixels filled in. */
+static bool stays_constant(const stf_assembly *assembly, const tile_state *state, const stf_unit_pixels *pixels) {
+    if (!pixels->constant)
+        return false;
+    uint32_t number = find_value(assembly, pixels->value);
+    if (state->remaining == 0)
+        return number < MAX_VALUES;
+    return is_constant(state) && state->place == CONSTANT + number;
+}
+
+static bool needs_home(const stf_assembly *assembly, const tile_state *state, const stf_unit_pixels *pixels) {
+    return (state->remaining == 0 || is_constant(state)) && !stays_constant(assembly, state, pixels);
+}
+
+bool stf_assembly_has_room(stf_assembly *assembly, uint64_t tile, const stf_unit_pixels *pixels) {
+    if (!needs_home(assembly, &assembly->tiles[tile], pixels))
+        return true;
+    if (is_spilled(assembly, tile))
+        return stf_spill_free_regions(assembly->spill) > 0;
+    return stf_pool_free_items(assembly->slots) > assembly->plan->reserved_slots;
+}
+
+/* --- moving samples ---------------------------------------------------------------------------- */
+
+/* The step from a sample to the next of the same band is a whole number of samples on either side. */
+static void move_samples(unsigned char *to, size_t to_step, const unsigned char *from, size_t from_step, size_t count,
+                         size_t sample_bytes) {
+    if (to_step == sample_bytes && from_step == sample_bytes) {
+        memcpy(to, from, count * sample_bytes);
+        return;
+    }
+#define MOVE_EACH(BYTES)                                                                                               \
+    case BYTES:                                                                                                        \
+        for (size_t i = 0; i < count; i++)                                                                             \
+            memcpy(to + i * to_step, from + i * from_step, BYTES);                                                     \
+        break
+    switch (sample_bytes) {
+        MOVE_EACH(1);
+        MOVE_EACH(2);
+        MOVE_EACH(4);
+        MOVE_EACH(8);
+        MOVE_EACH(16);
+    default:
+        break;
+    }
+#undef MOVE_EACH
+}
+
+typedef struct tile_layout {
+    const stf_plane *plane;
+    stf_window window;
+    size_t sample_bytes, pixel_bytes, row_bytes; /* in a slot */
+    size_t region_row_bytes, region_band_bytes;  /* in the spill */
+} tile_layout;
+
+static tile_layout layout_of(const stf_assembly *assembly, uint64_t tile) {
+    tile_layout layout;
+    layout.plane = &assembly->geometry->planes[stf_geometry_tile_plane(assembly->geometry, tile)];
+    layout.window = stf_geometry_tile_window(assembly->geometry, tile);
+    layout.sample_bytes = assembly->geometry->sample_bytes;
+    layout.pixel_bytes = layout.sample_bytes * layout.plane->bands;
+    layout.row_bytes = layout.pixel_bytes * assembly->tile_width_px;
+    layout.region_row_bytes = layout.sample_bytes * assembly->tile_width_px;
+    layout.region_band_bytes = layout.region_row_bytes * assembly->tile_height_px;
+    return layout;
+}
+
+static void fill_constant(const stf_assembly *assembly, uint64_t tile, uint32_t number, uint32_t slot) {
+    tile_layout layout = layout_of(assembly, tile);
+    unsigned char *pixels = stf_pool_item(assembly->slots, slot);
+    size_t bytes = layout.row_bytes * assembly->tile_height_px;
+    for (size_t i = 0; i < bytes; i += layout.sample_bytes)
+        memcpy(pixels + i, assembly->values[number], layout.sample_bytes);
+}
+
+/* Writes a constant into the whole of a region, one row at a time. */
+static bool spill_constant(const stf_assembly *assembly, uint64_t tile, uint32_t number, uint64_t region,
+                           stf_error *err) {
+    tile_layout layout = layout_of(assembly, tile);
+    unsigned char row[1024];
+    for (size_t i = 0; i + layout.sample_bytes <= sizeof row; i += layout.sample_bytes)
+        memcpy(row + i, assembly->values[number], layout.sample_bytes);
+    size_t bytes = layout.region_band_bytes * layout.plane->bands;
+    for (size_t done = 0; done < bytes; done += sizeof row)
+        if (!stf_spill_write(assembly->spill, region, done, row, bytes - done < sizeof row ? bytes - done : sizeof row,
+                             err))
+            return false;
+    return true;
+}
+
+/* Gives the tile a slot or a region, with the constant it has been so far in it. */
+static bool give_home(stf_assembly *assembly, uint64_t tile, stf_error *err) {
+    tile_state *state = &assembly->tiles[tile];
+    bool constant = state->remaining > 0 && is_constant(state);
+    uint32_t number = constant ? state->place - CONSTANT : 0;
+    if (is_spilled(assembly, tile)) {
+        uint64_t region = stf_spill_take(assembly->spill);
+        state->place = (uint32_t)region;
+        return !constant || spill_constant(assembly, tile, number, region, err);
+    }
+    uint32_t slot;
+    if (!stf_pool_take(assembly->slots, &slot, err))
+        return false;
+    state->place = slot;
+    if (constant)
+        fill_constant(assembly, tile, number, slot);
+    return true;
+}
+
+bool stf_assembly_open(stf_assembly *assembly, uint64_t tile, const stf_unit_pixels *pixels, stf_error *err) {
+    tile_state *state = &assembly->tiles[tile];
+    if (needs_home(assembly, state, pixels)) {
+        if (!give_home(assembly, tile, err))
+            return false;
+    } else if (state->remaining == 0) {
+        uint32_t number = find_value(assembly, pixels->value);
+        if (number == assembly->value_count)
+            memcpy(assembly->values[assembly->value_count++], pixels->value, STF_MAX_SAMPLE_BYTES);
+        state->place = CONSTANT + number;
+    }
+    if (state->remaining == 0)
+        state->remaining = (uint32_t)stf_geometry_tile_units(assembly->geometry, tile);
+    return true;
+}
+
+/* --- filling in -------------------------------------------------------------------------------- */
+
+static stf_window shared_window(const stf_window *a, const stf_window *b) {
+    uint32_t left = a->x > b->x ? a->x : b->x, top = a->y > b->y ? a->y : b->y;
+    uint32_t right = a->x + a->width < b->x + b->width ? a->x + a->width : b->x + b->width;
+    uint32_t bottom = a->y + a->height < b->y + b->height ? a->y + a->height : b->y + b->height;
+    stf_window shared = {left, top, right - left, bottom - top};
+    return shared;
+}
+
+typedef struct band_move {
+    const unsigned char *from; /* first shared pixel; NULL: a constant */
+    size_t from_row_bytes, from_step;
+    uint32_t plane_band; /* the band's number within the plane */
+    stf_window shared;
+} band_move;
+
+static void move_to_slot(const stf_assembly *assembly, uint64_t tile, const tile_layout *layout,
+                         const band_move *move) {
+    unsigned char *to = stf_pool_item(assembly->slots, assembly->tiles[tile].place);
+    to += (move->shared.y - layout->window.y) * layout->row_bytes;
+    to += (move->shared.x - layout->window.x) * layout->pixel_bytes + move->plane_band * layout->sample_bytes;
+    for (uint32_t row = 0; row < move->shared.height; row++)
+        move_samples(to + row * layout->row_bytes, layout->pixel_bytes, move->from + row * move->from_row_bytes,
+                     move->from_step, move->shared.width, layout->sample_bytes);
+}
+
+static bool move_to_spill(const stf_assembly *assembly, uint64_t tile, const tile_layout *layout, const band_move *move,
+                          stf_error *err) {
+    size_t offset = move->plane_band * layout->region_band_bytes;
+    offset += (move->shared.y - layout->window.y) * layout->region_row_bytes;
+    offset += (move->shared.x - layout->window.x) * layout->sample_bytes;
+    for (uint32_t row = 0; row < move->shared.height; row++)
+        if (!stf_spill_write(assembly->spill, assembly->tiles[tile].place, offset + row * layout->region_row_bytes,
+                             move->from + row * move->from_row_bytes, move->shared.width * layout->sample_bytes, err))
+            return false;
+    return true;
+}
+
+/* A constant unit in a tile that is none: its value, row by row from a short buffer. */
+static bool move_constant(const stf_assembly *assembly, uint64_t tile, const tile_layout *layout, const band_move *move,
+                          const unsigned char *value, stf_error *err) {
+    unsigned char run[1024];
+    uint32_t run_px = (uint32_t)(sizeof run / layout->sample_bytes);
+    for (uint32_t i = 0; i < run_px; i++)
+        memcpy(run + i * layout->sample_bytes, value, layout->sample_bytes);
+    for (uint32_t done = 0; done < move->shared.width; done += run_px) {
+        band_move piece = *move;
+        piece.from = run;
+        piece.from_row_bytes = 0;
+        piece.shared.x += done;
+        piece.shared.width = move->shared.width - done < run_px ? move->shared.width - done : run_px;
+        if (!is_spilled(assembly, tile))
+            move_to_slot(assembly, tile, layout, &piece);
+        else if (!move_to_spill(assembly, tile, layout, &piece, err))
+            return false;
+    }
+    return true;
+}
+
+bool stf_assembly_fill(stf_assembly *assembly, uint64_t tile, const stf_unit *unit, const stf_unit_pixels *pixels,
+                       stf_error *err) {
+    if (is_constant(&assembly->tiles[tile]))
+        return true;
+    const stf_group *group = &assembly->geometry->groups[unit->group];
+    tile_layout layout = layout_of(assembly, tile);
+    bool spilled = is_spilled(assembly, tile);
+    band_move move;
+    move.shared = shared_window(&unit->window, &layout.window);
+    move.from_step = layout.sample_bytes;
+    move.from_row_bytes = pixels->row_bytes;
+    for (uint32_t b = 0; b < layout.plane->bands; b++) {
+        uint32_t band = layout.plane->first_band + b;
+        if (band < group->first_band || band >= group->first_band + group->bands)
+            continue;
+        move.plane_band = b;
+        if (pixels->constant) {
+            if (!move_constant(assembly, tile, &layout, &move, pixels->value, err))
+                return false;
+            continue;
+        }
+        move.from = pixels->pixels + (band - group->first_band) * pixels->band_bytes +
+                    (move.shared.y - unit->window.y) * pixels->row_bytes +
+                    (move.shared.x - unit->window.x) * layout.sample_bytes;
+        if (!spilled)
+            move_to_slot(assembly, tile, &layout, &move);
+        else if (!move_to_spill(assembly, tile, &layout, &move, err))
+            return false;
+    }
+    return true;
+}
+
+bool stf_assembly_is_last(const stf_assembly *assembly, uint64_t tile) {
+    return assembly->tiles[tile].remaining == 1;
+}
+
+bool stf_assembly_filled(stf_assembly *assembly, uint64_t tile) {
+    return --assembly->tiles[tile].remaining == 0;
+}
+
+/* --- complete tiles ---------------------------------------------------------------------------- */
+
+uint32_t stf_assembly_slot(const stf_assembly *assembly, uint64_t tile) {
+    const tile_state *state = &assembly->tiles[tile];
+    return is_constant(state) || is_spilled(assembly, tile) ? STF_NO_SLOT : state->place;
+}
+
+static bool read_back(const stf_assembly *assembly, uint64_t tile, const tile_layout *layout, uint32_t slot,
+                      stf_error *err) {
+    unsigned char *to = stf_pool_item(assembly->slots, slot);
+    uint64_t region = assembly->tiles[tile].place;
+    size_t bytes = layout->region_row_bytes * layout->window.height;
+    if (layout->plane->bands == 1)
+        return stf_spill_read(assembly->spill, region, 0, to, bytes, err);
+    unsigned char run[4096];
+    for (uint32_t b = 0; b < layout->plane->bands; b++)
+        for (size_t done = 0; done < bytes; done += sizeof run) {
+            size_t piece = bytes - done < sizeof run ? bytes - done : sizeof run;
+            if (!stf_spill_read(assembly->spill, region, b * layout->region_band_bytes + done, run, piece, err))
+                return false;
+            move_samples(to + done / layout->sample_bytes * layout->pixel_bytes + b * layout->sample_bytes,
+                         layout->pixel_bytes, run, layout->sample_bytes, piece / layout->sample_bytes,
+                         layout->sample_bytes);
+        }
+    return true;
+}
+
+static void pad(const stf_assembly *assembly, const tile_layout *layout, uint32_t slot, bool pad_rows) {
+    unsigned char *pixels = stf_pool_item(assembly->slots, slot);
+    const stf_window *valid = &layout->window;
+    if (valid->width < assembly->tile_width_px)
+        for (uint32_t row = 0; row < valid->height; row++) {
+            unsigned char *edge = pixels + row * layout->row_bytes + valid->width * layout->pixel_bytes;
+            for (uint32_t x = valid->width; x < assembly->tile_width_px; x++, edge += layout->pixel_bytes)
+                memcpy(edge, edge - layout->pixel_bytes, layout->pixel_bytes);
+        }
+    if (pad_rows)
+        for (uint32_t row = valid->height; row < assembly->tile_height_px; row++)
+            memcpy(pixels + row * layout->row_bytes, pixels + (valid->height - 1) * layout->row_bytes,
+                   layout->row_bytes);
+}
+
+bool stf_assembly_finish(stf_assembly *assembly, uint64_t tile, uint32_t slot, bool pad_rows, uint32_t *rows,
+                         stf_error *err) {
+    const tile_state *state = &assembly->tiles[tile];
+    tile_layout layout = layout_of(assembly, tile);
+    *rows = pad_rows ? assembly->tile_height_px : layout.window.height;
+    if (is_constant(state)) {
+        fill_constant(assembly, tile, state->place - CONSTANT, slot);
+        return true;
+    }
+    if (is_spilled(assembly, tile) && !read_back(assembly, tile, &layout, slot, err))
+        return false;
+    pad(assembly, &layout, slot, pad_rows);
+    return true;
+}
+
+void stf_assembly_leave(stf_assembly *assembly, uint64_t tile) {
+    const tile_state *state = &assembly->tiles[tile];
+    if (!is_constant(state) && is_spilled(assembly, tile))
+        stf_spill_give(assembly->spill, state->place);
+}

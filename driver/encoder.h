@@ -1,0 +1,68 @@
+/* Tile -> compressed bytes, by libtiff's codecs, one encoder per worker.
+ *
+ * An encoder holds an in-memory TIFF of one tile (or strip) and writes that tile over and over; what
+ * libtiff would append to the file is caught and handed back. All encoders of one format give the
+ * same bytes for the same pixels. */
+#ifndef STF_ENCODER_H
+#define STF_ENCODER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "options.h"
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How the pixels of every tile of one plane lie and are to be encoded. */
+typedef struct stf_tile_format {
+    stf_codec codec;
+    bool tiled;                /* false: strips; the last one may be shorter */
+    uint32_t width_px, height_px;
+    uint16_t samples;          /* samples of a pixel within the tile: bands when pixel-interleaved, else 1 */
+    uint16_t sample_bits;      /* BitsPerSample: 8..128 */
+    uint16_t sample_format;    /* SAMPLEFORMAT_* of tiff.h */
+    uint16_t photometric;      /* PHOTOMETRIC_* */
+    uint16_t extra_samples;    /* how many of the samples are extra samples */
+    uint16_t extra_sample_types[8]; /* their kinds (EXTRASAMPLE_*), the first eight; the others are unspecified */
+} stf_tile_format;
+
+typedef struct stf_encoder stf_encoder;
+
+/* Bytes of one tile's pixels: width x height x samples x sample bytes. 0 on overflow of size_t/2. */
+size_t stf_encoder_tile_bytes(const stf_tile_format *format);
+/* An upper bound of what any tile of this format compresses to, and at least stf_encoder_tile_bytes. */
+size_t stf_encoder_bound_bytes(const stf_tile_format *format);
+/* Memory that one encoder takes while it works, beside the caller's tile: libtiff's copies, its raw
+ * buffer, and the codec's state at this level. From a table measured on the process. */
+uint64_t stf_encoder_cost_bytes(const stf_tile_format *format);
+
+/* May fail: the codec is not configured, or refuses the format (a predictor with these bits...).
+ * Opening one is also the check that a format can be written at all. */
+stf_encoder *stf_encoder_create(const stf_tile_format *format, stf_error *err);
+/* NULL is legal. */
+void stf_encoder_destroy(stf_encoder *encoder);
+
+/* Encodes rows x width pixels (rows == height_px unless it is a short last strip) lying at data, and
+ * leaves the compressed bytes at data, whose capacity is capacity_bytes >= stf_encoder_bound_bytes.
+ * With COMPRESS=NONE nothing is copied. One thread at a time per encoder. */
+bool stf_encoder_encode(stf_encoder *encoder, void *data, size_t capacity_bytes, uint32_t rows, size_t *encoded_bytes,
+                        stf_error *err);
+
+/* Tags that the codec adds to the directory, known once the first tile was encoded: JPEGTables (347),
+ * LercParameters (50674), and for JPEG with YCbCr 530. values stays the encoder's, valid until it
+ * encodes again or is destroyed. Returns how many it filled (at most room). */
+typedef struct stf_codec_tag {
+    uint16_t tag;
+    uint16_t type;  /* TIFF_SHORT, TIFF_LONG, TIFF_UNDEFINED, ... */
+    uint64_t count;
+    const void *values; /* host byte order */
+} stf_codec_tag;
+size_t stf_encoder_tags(stf_encoder *encoder, stf_codec_tag *tags, size_t room);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

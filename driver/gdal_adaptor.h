@@ -1,0 +1,34 @@
+/* What the C core needs of GDAL's C++ classes, and no C function gives. Implemented, without logic,
+ * in streamtiff_driver.cpp. */
+#ifndef STF_GDAL_ADAPTOR_H
+#define STF_GDAL_ADAPTOR_H
+
+#include "cpl_string.h"
+#include "gdal.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A dataset that shows all of source's metadata (bands, types, georeferencing, colour, ...) but is
+ * width x height pixels of zero, without overviews and per-dataset masks. Reads nothing of source's
+ * pixels. Close with GDALClose before source. */
+GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height);
+
+/* A dataset that forwards everything to inner (which it owns and closes), and has one metadata
+ * domain more. Leaves no sidecar. metadata is copied. */
+GDALDatasetH stf_gdal_with_domain(GDALDatasetH inner, const char *domain, CSLConstList metadata);
+
+/* A dataset of this size and these bands for a target that cannot be read back: reads fail. */
+GDALDatasetH stf_gdal_unreadable(GDALDatasetH shape, const char *description);
+
+/* The open options the dataset was opened with; NULL: none. Belongs to the dataset. */
+CSLConstList stf_gdal_open_options(GDALDatasetH dataset);
+
+/* True where the block is in GDAL's cache now. Loads nothing. */
+int stf_gdal_block_is_cached(GDALRasterBandH band, int x, int y);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,36 @@
+/* The tags GDAL's own GTiff driver would write for a source: georeferencing, SRS, nodata, metadata,
+ * colour, GCPs, RPC. Harvested from a tiny file in /vsimem that GTiff itself wrote from a small
+ * stand-in for the source (same bands and metadata, few pixels), so that its meaning is GTiff's. */
+#ifndef STF_GEOREF_H
+#define STF_GEOREF_H
+
+#include "gdal.h"
+#include "options.h"
+#include "status.h"
+#include "tiff_file.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stf_georef {
+    stf_tag_list tags; /* all of the template's tags but the structural ones that the container sets
+                          (size, tiling, offsets, compression, predictor, JPEG tables): bits, sample
+                          format, photometric, extra samples, colour map, geo keys, metadata, ... */
+    char *pam_xml;     /* the .aux.xml that GTiff left beside the template, or NULL */
+} stf_georef;
+
+/* stand_in: a dataset with the source's bands and metadata but few pixels (stf_gdal_stand_in in
+ * gdal_adaptor.h). strict and options: as CreateCopy got them; options in GTiff's own names. Calling thread only:
+ * it may use PROJ. Warnings that GTiff raises pass through; an error makes this fail. */
+bool stf_georef_harvest(GDALDatasetH stand_in, bool strict, CSLConstList options, stf_georef *out, stf_error *err);
+
+/* Writes pam_xml (where there is one) as target.aux.xml, as GTiff would have left it. */
+bool stf_georef_write_sidecar(const stf_georef *georef, const char *target, stf_error *err);
+
+void stf_georef_free(stf_georef *georef);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,247 @@
+#include "options_internal.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <string.h>
+
+#include "cpl_conv.h"
+#include "cpl_multiproc.h"
+#include "gdal.h"
+#include "platform.h"
+#include "tiffio.h"
+
+enum {
+    DEFAULT_BLOCK_PX = 512,
+    TILE_MULTIPLE_PX = 16,
+    DEFAULT_STRIP_BYTES = 8192,   /* libtiff's STRIP_SIZE_DEFAULT, in whole rows */
+    JPEG_DEFAULT_STRIP_ROWS = 16, /* to a multiple of which libtiff rounds it for JPEG */
+    MAX_BANDS = 65535,            /* SamplesPerPixel is a SHORT */
+    MAX_THREADS = 1024,
+    MAX_BLOCKS = 0x80000000u / 8u, /* libtiff reads tables of offsets of up to 2 GB */
+    DEFAULT_CAP_PERCENT = 5
+};
+
+bool stf_options_parse_int(const char *text, int min, int max, int *value) {
+    const bool negative = *text == '-';
+    if (*text == '-' || *text == '+')
+        text++;
+    if (*text == '\0')
+        return false;
+    int64_t number = 0;
+    for (; *text != '\0'; text++) {
+        if (!isdigit((unsigned char)*text) || number > INT_MAX)
+            return false;
+        number = number * 10 + (*text - '0');
+    }
+    if (negative)
+        number = -number;
+    if (number < min || number > max)
+        return false;
+    *value = (int)number;
+    return true;
+}
+
+bool stf_options_get_int(CSLConstList user_options, const char *name, int min, int max, int *value, stf_error *err) {
+    const char *text = CSLFetchNameValue(user_options, name);
+    if (text == NULL || stf_options_parse_int(text, min, max, value))
+        return true;
+    return stf_fail(err, CPLE_IllegalArg, "%s=%s is not a whole number from %d to %d.", name, text, min, max);
+}
+
+bool stf_options_get_bool(CSLConstList user_options, const char *name, bool *value, stf_error *err) {
+    const char *text = CSLFetchNameValue(user_options, name);
+    if (text == NULL)
+        return true;
+    if (EQUAL(text, "YES") || EQUAL(text, "TRUE") || EQUAL(text, "ON") || EQUAL(text, "1"))
+        *value = true;
+    else if (EQUAL(text, "NO") || EQUAL(text, "FALSE") || EQUAL(text, "OFF") || EQUAL(text, "0"))
+        *value = false;
+    else
+        return stf_fail(err, CPLE_IllegalArg, "%s=%s is neither YES nor NO.", name, text);
+    return true;
+}
+
+static bool check_raster(const stf_raster *raster, stf_error *err) {
+    if (raster->bands == 0)
+        return stf_fail(err, CPLE_AppDefined, "Unable to export GeoTIFF files with zero bands.");
+    if (raster->width_px == 0 || raster->height_px == 0)
+        return stf_fail(err, CPLE_AppDefined, "A GeoTIFF file of %u x %u pixels cannot be written.", raster->width_px,
+                        raster->height_px);
+    if (raster->sample_bytes == 0 || raster->sample_bytes > 16)
+        return stf_fail(err, CPLE_AppDefined, "A GeoTIFF file of samples of %u bytes cannot be written.",
+                        raster->sample_bytes);
+    if (raster->bands > MAX_BANDS)
+        return stf_fail(err, CPLE_NotSupported, "A TIFF file holds at most %d bands, and there are %u.", MAX_BANDS,
+                        raster->bands);
+    return true;
+}
+
+/* What GTiff does: PIXEL unless the option says otherwise. Where neither INTERLEAVE nor COMPRESS is
+ * given, GDAL itself adds the source's interleaving to the options (with
+ * @INTERLEAVE_ADDED_AUTOMATICALLY), for GTiff as for us; the source is therefore not asked here. */
+static bool parse_interleave(CSLConstList user_options, const stf_raster *raster, bool *pixel, stf_error *err) {
+    const char *text = CSLFetchNameValueDef(user_options, "INTERLEAVE", "PIXEL");
+    if (!EQUAL(text, "PIXEL") && !EQUAL(text, "BAND"))
+        return stf_fail(err, CPLE_IllegalArg, "INTERLEAVE=%s is neither PIXEL nor BAND.", text);
+    *pixel = EQUAL(text, "PIXEL") || raster->bands == 1;
+    return true;
+}
+
+static bool parse_tile_side(CSLConstList user_options, const char *name, uint32_t *side_px, stf_error *err) {
+    int side = DEFAULT_BLOCK_PX;
+    if (!stf_options_get_int(user_options, name, TILE_MULTIPLE_PX, INT_MAX - TILE_MULTIPLE_PX, &side, err))
+        return false;
+    if (side % TILE_MULTIPLE_PX != 0)
+        return stf_fail(
+            err, CPLE_IllegalArg, "%s=%d is not a multiple of %d, as the sides of TIFF tiles are. Use %d or %d.", name,
+            side, TILE_MULTIPLE_PX, side - side % TILE_MULTIPLE_PX, side - side % TILE_MULTIPLE_PX + TILE_MULTIPLE_PX);
+    *side_px = (uint32_t)side;
+    return true;
+}
+
+static bool parse_strip_rows(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
+    int rows = 0;
+    if (!stf_options_get_int(user_options, "BLOCKYSIZE", 1, INT_MAX, &rows, err))
+        return false;
+    if (rows == 0) {
+        const uint64_t row_bytes =
+            (uint64_t)raster->width_px * raster->sample_bytes * (out->pixel_interleave ? raster->bands : 1u);
+        rows = row_bytes < DEFAULT_STRIP_BYTES ? (int)(DEFAULT_STRIP_BYTES / row_bytes) : 1;
+        if (out->codec.compression == COMPRESSION_JPEG)
+            rows = (rows + JPEG_DEFAULT_STRIP_ROWS - 1) / JPEG_DEFAULT_STRIP_ROWS * JPEG_DEFAULT_STRIP_ROWS;
+    }
+    out->block_width_px = raster->width_px;
+    out->block_height_px = (uint32_t)rows < raster->height_px ? (uint32_t)rows : raster->height_px;
+    return true;
+}
+
+/* Every reader keeps a decoded block's size in an int, and the number of blocks must fit the tables. */
+static bool check_blocks(const stf_raster *raster, const stf_options *out, stf_error *err) {
+    const uint64_t samples = out->pixel_interleave ? raster->bands : 1u;
+    const uint64_t pixels = (uint64_t)out->block_width_px * out->block_height_px;
+    if (pixels > (uint64_t)INT_MAX / (samples * raster->sample_bytes))
+        return stf_fail(err, CPLE_NotSupported,
+                        "A block of %u x %u pixels with %u samples of %u bytes each is larger than 2147483647 bytes. "
+                        "Set %s%s.",
+                        out->block_width_px, out->block_height_px, (unsigned)samples, raster->sample_bytes,
+                        out->tiled ? "a smaller BLOCKXSIZE or BLOCKYSIZE" : "TILED=YES or a smaller BLOCKYSIZE",
+                        samples > 1 ? ", or INTERLEAVE=BAND" : "");
+    const uint64_t across = ((uint64_t)raster->width_px + out->block_width_px - 1) / out->block_width_px;
+    const uint64_t down = ((uint64_t)raster->height_px + out->block_height_px - 1) / out->block_height_px;
+    const uint64_t planes = out->pixel_interleave ? 1u : raster->bands;
+    if (across > MAX_BLOCKS / planes / down) /* planes and down: below 2^32 each, and never 0 */
+        return stf_fail(err, CPLE_NotSupported,
+                        "Blocks of %u x %u pixels cut this raster into more than %u pieces, more than a TIFF file can "
+                        "list. Set a larger %s.",
+                        out->block_width_px, out->block_height_px, (unsigned)MAX_BLOCKS,
+                        out->tiled ? "BLOCKXSIZE and BLOCKYSIZE" : "BLOCKYSIZE");
+    return true;
+}
+
+static bool parse_layout(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
+    out->tiled = true;
+    if (!parse_interleave(user_options, raster, &out->pixel_interleave, err) ||
+        !stf_options_get_bool(user_options, "TILED", &out->tiled, err))
+        return false;
+    if (out->tiled) {
+        if (!parse_tile_side(user_options, "BLOCKXSIZE", &out->block_width_px, err) ||
+            !parse_tile_side(user_options, "BLOCKYSIZE", &out->block_height_px, err))
+            return false;
+    } else if (!parse_strip_rows(user_options, raster, out, err)) {
+        return false;
+    }
+    return check_blocks(raster, out, err);
+}
+
+static bool parse_bigtiff(CSLConstList user_options, stf_bigtiff *bigtiff, stf_error *err) {
+    const char *text = CSLFetchNameValueDef(user_options, "BIGTIFF", "IF_SAFER");
+    bool yes = false;
+    if (EQUAL(text, "IF_SAFER"))
+        *bigtiff = STF_BIGTIFF_IF_SAFER;
+    else if (EQUAL(text, "IF_NEEDED"))
+        *bigtiff = STF_BIGTIFF_IF_NEEDED;
+    else if (stf_options_get_bool(user_options, "BIGTIFF", &yes, NULL))
+        *bigtiff = yes ? STF_BIGTIFF_YES : STF_BIGTIFF_NO;
+    else
+        return stf_fail(err, CPLE_IllegalArg, "BIGTIFF=%s is not one of YES, NO, IF_NEEDED and IF_SAFER.", text);
+    return true;
+}
+
+/* The option, else the configuration option, else ALL_CPUS. GDAL_NUM_THREADS=0 is seen in the wild
+ * for "no threads"; it counts as one. */
+static bool parse_threads(CSLConstList user_options, uint32_t *threads, stf_error *err) {
+    const char *name = "NUM_THREADS";
+    const char *text = CSLFetchNameValue(user_options, name);
+    int least = 1;
+    if (text == NULL) {
+        name = "GDAL_NUM_THREADS";
+        text = CPLGetConfigOption(name, "");
+        least = 0;
+    }
+    int number = 0;
+    if (EQUAL(text, "ALL_CPUS") || (least == 0 && *text == '\0'))
+        number = CPLGetNumCPUs();
+    else if (!stf_options_parse_int(text, least, INT_MAX, &number))
+        return stf_fail(err, CPLE_IllegalArg, "%s=%s is neither ALL_CPUS nor a number of at least 1.", name, text);
+    *threads = number < 1 ? 1u : number > MAX_THREADS ? MAX_THREADS : (uint32_t)number;
+    return true;
+}
+
+static bool parse_cap(CSLConstList user_options, stf_options *out, stf_error *err) {
+    const uint64_t usable_bytes = stf_platform_usable_memory();
+    const char *name = "MEMORY_CAP";
+    const char *text = CSLFetchNameValue(user_options, name);
+    if (text == NULL) {
+        name = "STREAMTIFF_MEMORY_CAP";
+        text = CPLGetConfigOption(name, "");
+        if (*text == '\0')
+            text = NULL;
+    }
+    out->cap_named = text != NULL;
+    if (text != NULL && !stf_options_parse_size(text, usable_bytes, &out->cap_bytes))
+        return stf_fail(err, CPLE_IllegalArg, "%s=%s is not a size such as 64MB, 1.5GB, 268435456 (bytes) or 5%%.",
+                        name, text);
+    if (text == NULL) {
+        const GIntBig cache_bytes = GDALGetCacheMax64();
+        out->cap_bytes = usable_bytes / 100 * DEFAULT_CAP_PERCENT;
+        if (cache_bytes > 0 && (uint64_t)cache_bytes < out->cap_bytes)
+            out->cap_bytes = (uint64_t)cache_bytes;
+    }
+    return stf_options_get_bool(user_options, "MEMORY_CAP_STRICT", &out->cap_strict, err);
+}
+
+static bool is_gtiff_option(const char *key) {
+    for (const char *const *name = stf_options_gtiff_names; *name != NULL; name++)
+        if (EQUAL(*name, key))
+            return true;
+    return false;
+}
+
+static bool collect_gtiff_options(CSLConstList user_options, stf_options *out, stf_error *err) {
+    if (EQUAL(CSLFetchNameValueDef(user_options, "PHOTOMETRIC", ""), "YCBCR"))
+        return stf_fail(err, CPLE_NotSupported,
+                        "PHOTOMETRIC=YCBCR is not supported. Leave PHOTOMETRIC out, or set PHOTOMETRIC=RGB.");
+    char **list = NULL;
+    for (int i = 0; user_options != NULL && user_options[i] != NULL; i++) {
+        char *key = NULL;
+        const char *value = CPLParseNameValue(user_options[i], &key);
+        if (key != NULL && value != NULL && is_gtiff_option(key))
+            list = CSLAddNameValue(list, key, value); /* SRC_MDD may come more than once */
+        CPLFree(key);
+    }
+    out->gtiff_options = CSLSetNameValue(list, "INTERLEAVE", out->pixel_interleave ? "PIXEL" : "BAND");
+    return true;
+}
+
+bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
+    memset(out, 0, sizeof(*out));
+    return check_raster(raster, err) && stf_options_parse_codec(user_options, raster, &out->codec, err) &&
+           parse_layout(user_options, raster, out, err) && stf_options_check_codec(out, raster, err) &&
+           parse_bigtiff(user_options, &out->bigtiff, err) && parse_threads(user_options, &out->threads, err) &&
+           parse_cap(user_options, out, err) && collect_gtiff_options(user_options, out, err);
+}
+
+void stf_options_free(stf_options *options) {
+    CSLDestroy(options->gtiff_options);
+    options->gtiff_options = NULL;
+}

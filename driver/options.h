@@ -1,0 +1,80 @@
+/* Creation options -> one validated, immutable struct. Knows no GDAL raster type.
+ *
+ * Names and meanings are those of GDAL's GTiff driver (PREDICTOR=YES/NO/STANDARD/FLOATING_POINT and
+ * LEVEL: those of COG). Only these defaults differ: TILED=YES, blocks of 512, COMPRESS=DEFLATE,
+ * PREDICTOR=YES (1 for complex types), BIGTIFF=IF_SAFER, NUM_THREADS=ALL_CPUS. */
+#ifndef STF_OPTIONS_H
+#define STF_OPTIONS_H
+
+#include <stdint.h>
+
+#include "cpl_string.h"
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum { STF_UINT, STF_INT, STF_FLOAT, STF_COMPLEX_INT, STF_COMPLEX_FLOAT } stf_sample_kind;
+
+/* The raster that the options are for. */
+typedef struct stf_raster {
+    uint32_t width_px, height_px;
+    uint32_t bands;
+    uint32_t sample_bytes;     /* 1, 2, 4, 8 or 16 (complex: both parts) */
+    stf_sample_kind kind;
+    bool source_interleave_band; /* the source says INTERLEAVE=BAND (a hint GTiff follows or not) */
+} stf_raster;
+
+typedef enum { STF_BIGTIFF_NO, STF_BIGTIFF_YES, STF_BIGTIFF_IF_NEEDED, STF_BIGTIFF_IF_SAFER } stf_bigtiff;
+
+/* What libtiff is told about a codec. Levels: -1 leaves libtiff's or GTiff's own default. */
+typedef struct stf_codec {
+    uint16_t compression;  /* TIFF tag 259 */
+    uint16_t predictor;    /* 1 none, 2 horizontal, 3 floating point; 1 where the codec has none */
+    int deflate_level;     /* ZLEVEL, 1..12 with libdeflate (also the second stage of LERC_DEFLATE) */
+    int zstd_level;        /* ZSTD_LEVEL, 1..22 (also the second stage of LERC_ZSTD) */
+    int lzma_preset;       /* LZMA_PRESET, 0..9 */
+    int jpeg_quality;      /* JPEG_QUALITY, 1..100 */
+    int webp_level;        /* WEBP_LEVEL, 1..100 */
+    bool webp_lossless;
+    int lerc_second_stage; /* LERC_ADD_COMPRESSION_NONE / _DEFLATE / _ZSTD of tiff.h */
+    double max_z_error;    /* MAX_Z_ERROR, of LERC */
+} stf_codec;
+
+typedef struct stf_options {
+    stf_codec codec;
+    bool tiled;
+    uint32_t block_width_px;  /* strips: the raster's width */
+    uint32_t block_height_px; /* rows of a tile or strip; a strip is never taller than the raster */
+    bool pixel_interleave;    /* INTERLEAVE=PIXEL (true) or BAND; true where there is one band */
+    stf_bigtiff bigtiff;
+    uint32_t threads;         /* >= 1, ALL_CPUS resolved */
+    bool cap_named;           /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
+    uint64_t cap_bytes;       /* the cap asked for, or the default where none was */
+    bool cap_strict;          /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
+    char **gtiff_options;     /* what the template file needs of the user's options (owned), GTiff's names */
+} stf_options;
+
+/* The XML of GDAL_DMD_CREATIONOPTIONLIST, with only those codecs that the linked libtiff has.
+ * Free with CPLFree. */
+char *stf_options_list_xml(void);
+
+/* Reads and validates everything. user_options may be NULL; keys beginning with '@' and keys that
+ * are not ours are left to GDAL's own validation (a warning), not refused here. strict: the bStrict
+ * of CreateCopy. On failure out holds nothing to free. Reads the config options
+ * STREAMTIFF_MEMORY_CAP and GDAL_NUM_THREADS: the only place that reads the environment. */
+bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err);
+
+/* Frees what parse allocated; a zeroed struct is legal. */
+void stf_options_free(stf_options *options);
+
+/* One grammar for every memory size: "64MB", "1.5 GB", "268435456", "5%" (of usable_bytes). KB, MB
+ * and GB (also K, M, G, and KiB, MiB, GiB) are 2^10, 2^20 and 2^30 bytes, in any case. False:
+ * not a size, not positive, a percentage above 100, or over 2^63-1. */
+bool stf_options_parse_size(const char *text, uint64_t usable_bytes, uint64_t *bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,223 @@
+/* COMPRESS, PREDICTOR and the level options: what GTiff accepts is accepted, what it refuses (or lets
+ * libtiff refuse at the first tile) is refused before anything is written. */
+#include "options_internal.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "cpl_conv.h"
+#include "tiffio.h"
+
+enum {
+    PREDICTOR_OFF = 1,
+    PREDICTOR_INTEGER = 2,
+    PREDICTOR_FLOAT = 3,
+    /* Of libjpeg (JPEG_MAX_DIMENSION, MAX_COMPS_IN_SCAN) and libwebp (WEBP_MAX_DIMENSION). */
+    JPEG_MAX_PX = 65500,
+    JPEG_MAX_SAMPLES = 4,
+    JPEG_ROWS_MULTIPLE = 8,
+    WEBP_MAX_PX = 16383
+};
+
+static const stf_codec_entry codec_entries[] = {
+    {"NONE", NULL, COMPRESSION_NONE, LERC_ADD_COMPRESSION_NONE},
+    {"DEFLATE", NULL, COMPRESSION_ADOBE_DEFLATE, LERC_ADD_COMPRESSION_NONE},
+    {"ZIP", "DEFLATE", COMPRESSION_ADOBE_DEFLATE, LERC_ADD_COMPRESSION_NONE},
+    {"LZW", NULL, COMPRESSION_LZW, LERC_ADD_COMPRESSION_NONE},
+    {"ZSTD", NULL, COMPRESSION_ZSTD, LERC_ADD_COMPRESSION_NONE},
+    {"PACKBITS", NULL, COMPRESSION_PACKBITS, LERC_ADD_COMPRESSION_NONE},
+    {"LZMA", NULL, COMPRESSION_LZMA, LERC_ADD_COMPRESSION_NONE},
+    {"LERC", NULL, COMPRESSION_LERC, LERC_ADD_COMPRESSION_NONE},
+    {"LERC_DEFLATE", NULL, COMPRESSION_LERC, LERC_ADD_COMPRESSION_DEFLATE},
+    {"LERC_ZSTD", NULL, COMPRESSION_LERC, LERC_ADD_COMPRESSION_ZSTD},
+    {"JPEG", NULL, COMPRESSION_JPEG, LERC_ADD_COMPRESSION_NONE},
+    {"WEBP", NULL, COMPRESSION_WEBP, LERC_ADD_COMPRESSION_NONE},
+};
+
+static bool configured(uint16_t compression) {
+    return compression == COMPRESSION_NONE || TIFFIsCODECConfigured(compression) != 0;
+}
+
+static bool available(const stf_codec_entry *entry) {
+    if (entry->lerc_second_stage == LERC_ADD_COMPRESSION_DEFLATE && !configured(COMPRESSION_ADOBE_DEFLATE))
+        return false;
+    if (entry->lerc_second_stage == LERC_ADD_COMPRESSION_ZSTD && !configured(COMPRESSION_ZSTD))
+        return false;
+    return configured(entry->compression);
+}
+
+const stf_codec_entry *stf_codec_entry_at(size_t index) {
+    for (size_t i = 0; i < sizeof(codec_entries) / sizeof(codec_entries[0]); i++)
+        if (available(&codec_entries[i]) && index-- == 0)
+            return &codec_entries[i];
+    return NULL;
+}
+
+static bool find_codec(const char *name, const stf_codec_entry **found, stf_error *err) {
+    char names[256] = "";
+    const stf_codec_entry *entry = NULL;
+    for (size_t i = 0; (entry = stf_codec_entry_at(i)) != NULL; i++) {
+        if (EQUAL(entry->name, name)) {
+            *found = entry;
+            return true;
+        }
+        if (entry->alias_of == NULL) {
+            const size_t used = strlen(names);
+            CPLsnprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? ", " : "", entry->name);
+        }
+    }
+    return stf_fail(err, CPLE_IllegalArg, "COMPRESS=%s is unknown or not built into this libtiff. Available: %s.", name,
+                    names);
+}
+
+/* GTiff writes a predictor for these only, although libtiff has one for LZMA too. */
+static bool has_predictor(uint16_t compression) {
+    return compression == COMPRESSION_LZW || compression == COMPRESSION_ADOBE_DEFLATE ||
+           compression == COMPRESSION_ZSTD;
+}
+
+static bool predictor_by_name(const char *text, const stf_raster *raster, uint16_t *predictor) {
+    if (EQUAL(text, "YES") || EQUAL(text, "TRUE") || EQUAL(text, "ON"))
+        *predictor = raster->kind == STF_FLOAT                                              ? PREDICTOR_FLOAT
+                     : raster->kind == STF_COMPLEX_INT || raster->kind == STF_COMPLEX_FLOAT ? PREDICTOR_OFF
+                                                                                            : PREDICTOR_INTEGER;
+    else if (EQUAL(text, "NO") || EQUAL(text, "FALSE") || EQUAL(text, "OFF") || EQUAL(text, "1"))
+        *predictor = PREDICTOR_OFF;
+    else if (EQUAL(text, "STANDARD") || EQUAL(text, "2"))
+        *predictor = PREDICTOR_INTEGER;
+    else if (EQUAL(text, "FLOATING_POINT") || EQUAL(text, "3"))
+        *predictor = PREDICTOR_FLOAT;
+    else
+        return false;
+    return true;
+}
+
+/* GTiff refuses an impossible predictor whatever the codec, and ignores a possible one where the
+ * codec has none. */
+static bool parse_predictor(CSLConstList user_options, const stf_raster *raster, stf_codec *codec, stf_error *err) {
+    const char *text = CSLFetchNameValueDef(user_options, "PREDICTOR", "YES");
+    uint16_t predictor = PREDICTOR_OFF;
+    if (!predictor_by_name(text, raster, &predictor))
+        return stf_fail(err, CPLE_IllegalArg,
+                        "PREDICTOR=%s is not one of YES, NO, STANDARD, FLOATING_POINT, 1, 2 and 3.", text);
+    const unsigned bits = raster->sample_bytes * 8u;
+    if (predictor == PREDICTOR_INTEGER && bits != 8 && bits != 16 && bits != 32 && bits != 64)
+        return stf_fail(err, CPLE_NotSupported,
+                        "PREDICTOR=%s is for samples of 8, 16, 32 or 64 bits, and these have %u. Set PREDICTOR=NO.",
+                        text, bits);
+    if (predictor == PREDICTOR_FLOAT && (raster->kind != STF_FLOAT || (bits != 32 && bits != 64)))
+        return stf_fail(err, CPLE_NotSupported,
+                        "PREDICTOR=%s is for Float32 and Float64 only. Set PREDICTOR=YES, or NO.", text);
+    codec->predictor = has_predictor(codec->compression) ? predictor : PREDICTOR_OFF;
+    return true;
+}
+
+/* LEVEL is the name that COG has for the level of whatever codec; the codec's own name goes first. */
+static bool parse_levels(CSLConstList user_options, stf_codec *codec, stf_error *err) {
+    int level = -1;
+    if (!stf_options_get_int(user_options, "LEVEL", 0, 22, &level, err) ||
+        !stf_options_get_int(user_options, "ZLEVEL", 1, 12, &codec->deflate_level, err) ||
+        !stf_options_get_int(user_options, "ZSTD_LEVEL", 1, 22, &codec->zstd_level, err) ||
+        !stf_options_get_int(user_options, "LZMA_PRESET", 0, 9, &codec->lzma_preset, err) ||
+        !stf_options_get_int(user_options, "JPEG_QUALITY", 1, 100, &codec->jpeg_quality, err) ||
+        !stf_options_get_int(user_options, "WEBP_LEVEL", 1, 100, &codec->webp_level, err) ||
+        !stf_options_get_bool(user_options, "WEBP_LOSSLESS", &codec->webp_lossless, err))
+        return false;
+    if (level < 0)
+        return true;
+    int *target = NULL;
+    int min = 1, max = 0;
+    if (codec->compression == COMPRESSION_ADOBE_DEFLATE || codec->lerc_second_stage == LERC_ADD_COMPRESSION_DEFLATE)
+        target = &codec->deflate_level, max = 12;
+    else if (codec->compression == COMPRESSION_ZSTD || codec->lerc_second_stage == LERC_ADD_COMPRESSION_ZSTD)
+        target = &codec->zstd_level, max = 22;
+    else if (codec->compression == COMPRESSION_LZMA)
+        target = &codec->lzma_preset, min = 0, max = 9;
+    if (target == NULL || *target >= 0)
+        return true;
+    if (level < min || level > max)
+        return stf_fail(err, CPLE_IllegalArg, "LEVEL=%d is outside %d..%d, the levels of this COMPRESS.", level, min,
+                        max);
+    *target = level;
+    return true;
+}
+
+static bool parse_max_z_error(CSLConstList user_options, stf_codec *codec, stf_error *err) {
+    const char *text = CSLFetchNameValue(user_options, "MAX_Z_ERROR");
+    if (text == NULL)
+        return true;
+    char *end = NULL;
+    codec->max_z_error = CPLStrtod(text, &end);
+    if (end == text || *end != '\0' || !(codec->max_z_error >= 0.0 && codec->max_z_error <= DBL_MAX))
+        return stf_fail(err, CPLE_IllegalArg, "MAX_Z_ERROR=%s is not a number of 0 or more.", text);
+    return true;
+}
+
+bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster, stf_codec *codec, stf_error *err) {
+    const stf_codec_entry *entry = NULL;
+    const char *fallback = configured(COMPRESSION_ADOBE_DEFLATE) ? "DEFLATE" : "NONE";
+    if (!find_codec(CSLFetchNameValueDef(user_options, "COMPRESS", fallback), &entry, err))
+        return false;
+    memset(codec, 0, sizeof(*codec));
+    codec->compression = entry->compression;
+    codec->lerc_second_stage = entry->lerc_second_stage;
+    codec->deflate_level = codec->zstd_level = codec->lzma_preset = codec->jpeg_quality = codec->webp_level = -1;
+    return parse_predictor(user_options, raster, codec, err) && parse_levels(user_options, codec, err) &&
+           parse_max_z_error(user_options, codec, err);
+}
+
+static bool check_jpeg(const stf_options *options, const stf_raster *raster, stf_error *err) {
+    if (raster->sample_bytes != 1)
+        return stf_fail(err, CPLE_NotSupported, "COMPRESS=JPEG is for samples of 8 bits, and these have %u.",
+                        raster->sample_bytes * 8u);
+    if (options->pixel_interleave && raster->bands > JPEG_MAX_SAMPLES)
+        return stf_fail(err, CPLE_NotSupported,
+                        "COMPRESS=JPEG takes at most %d bands in one block, and there are %u. Set INTERLEAVE=BAND.",
+                        JPEG_MAX_SAMPLES, raster->bands);
+    if (options->block_width_px > JPEG_MAX_PX || options->block_height_px > JPEG_MAX_PX)
+        return stf_fail(err, CPLE_NotSupported,
+                        "COMPRESS=JPEG takes blocks of at most %d x %d pixels, and these are %u x %u. Set TILED=YES, "
+                        "BLOCKXSIZE and BLOCKYSIZE.",
+                        JPEG_MAX_PX, JPEG_MAX_PX, options->block_width_px, options->block_height_px);
+    if (!options->tiled && options->block_height_px < raster->height_px &&
+        options->block_height_px % JPEG_ROWS_MULTIPLE != 0)
+        return stf_fail(err, CPLE_NotSupported,
+                        "COMPRESS=JPEG takes strips of a multiple of %d rows, and BLOCKYSIZE is %u.",
+                        JPEG_ROWS_MULTIPLE, options->block_height_px);
+    return true;
+}
+
+static bool check_webp(const stf_options *options, const stf_raster *raster, stf_error *err) {
+    if (raster->sample_bytes != 1 || raster->kind != STF_UINT)
+        return stf_fail(err, CPLE_NotSupported, "COMPRESS=WEBP is for bands of type Byte only.");
+    if ((raster->bands != 3 && raster->bands != 4) || !options->pixel_interleave)
+        return stf_fail(err, CPLE_NotSupported,
+                        "COMPRESS=WEBP takes 3 or 4 bands with INTERLEAVE=PIXEL, and there are %u with INTERLEAVE=%s.",
+                        raster->bands, options->pixel_interleave ? "PIXEL" : "BAND");
+    if (options->block_width_px > WEBP_MAX_PX || options->block_height_px > WEBP_MAX_PX)
+        return stf_fail(err, CPLE_NotSupported,
+                        "COMPRESS=WEBP takes blocks of at most %d x %d pixels, and these are %u x %u. Set TILED=YES, "
+                        "BLOCKXSIZE and BLOCKYSIZE.",
+                        WEBP_MAX_PX, WEBP_MAX_PX, options->block_width_px, options->block_height_px);
+    return true;
+}
+
+bool stf_options_check_codec(const stf_options *options, const stf_raster *raster, stf_error *err) {
+    switch (options->codec.compression) {
+    case COMPRESSION_JPEG:
+        return check_jpeg(options, raster, err);
+    case COMPRESSION_WEBP:
+        return check_webp(options, raster, err);
+    case COMPRESSION_LERC:
+        if (raster->kind == STF_COMPLEX_INT || raster->kind == STF_COMPLEX_FLOAT ||
+            (raster->kind != STF_FLOAT && raster->sample_bytes > 4))
+            return stf_fail(err, CPLE_NotSupported,
+                            "COMPRESS=LERC takes integers of 8, 16 and 32 bits, Float32 and Float64, and these are %s "
+                            "samples of %u bits.",
+                            raster->kind >= STF_COMPLEX_INT ? "complex" : "integer", raster->sample_bytes * 8u);
+        return true;
+    default:
+        return true;
+    }
+}

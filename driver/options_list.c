@@ -1,0 +1,164 @@
+/* The creation option list that GDAL validates against and shows in `gdalinfo --format`. */
+#include "options_internal.h"
+
+#include <string.h>
+
+#include "cpl_conv.h"
+#include "cpl_minixml.h"
+#include "gdal_version.h"
+#include "tiffio.h"
+
+typedef struct option_entry {
+    const char *name;
+    const char *type;
+    const char *fallback; /* the default, or NULL */
+    const char *min;
+    const char *max;
+    const char *values; /* of a string-select: names joined by '|', "NAME=OTHER" for an alias of OTHER */
+    const char *description;
+    uint16_t codec; /* listed only where libtiff has it; COMPRESSION_NONE: always */
+} option_entry;
+
+static const option_entry option_entries[] = {
+    {"COMPRESS", "string-select", "DEFLATE", NULL, NULL, NULL, "Compression method", COMPRESSION_NONE},
+    {"PREDICTOR", "string-select", "YES", NULL, NULL,
+     "YES|NO|STANDARD|FLOATING_POINT|1=NO|2=STANDARD|3=FLOATING_POINT|TRUE=YES|ON=YES|FALSE=NO|OFF=NO",
+     "Predictor of DEFLATE, LZW and ZSTD. YES: 3 for floating point, 2 for integers, none for complex types",
+     COMPRESSION_NONE},
+    {"LEVEL", "int", NULL, "0", "22", NULL,
+     "Compression level: 1-12 for DEFLATE (10-12 with libdeflate), 1-22 for ZSTD, 0-9 for LZMA", COMPRESSION_NONE},
+    {"ZLEVEL", "int", "6", "1", "12", NULL, "DEFLATE compression level 1-9, with libdeflate 1-12",
+     COMPRESSION_ADOBE_DEFLATE},
+    {"ZSTD_LEVEL", "int", "9", "1", "22", NULL, "ZSTD compression level 1 (fast) to 22 (slow)", COMPRESSION_ZSTD},
+    {"LZMA_PRESET", "int", "6", "0", "9", NULL, "LZMA compression level 0 (fast) to 9 (slow)", COMPRESSION_LZMA},
+    {"MAX_Z_ERROR", "float", "0", "0", NULL, NULL, "Maximum error for LERC compression", COMPRESSION_LERC},
+    {"JPEG_QUALITY", "int", "75", "1", "100", NULL, "JPEG quality", COMPRESSION_JPEG},
+    {"WEBP_LEVEL", "int", "75", "1", "100", NULL, "WEBP quality level; low values give smaller files",
+     COMPRESSION_WEBP},
+    {"WEBP_LOSSLESS", "boolean", "NO", NULL, NULL, NULL, "Whether WEBP compression should be lossless",
+     COMPRESSION_WEBP},
+    {"TILED", "boolean", "YES", NULL, NULL, NULL, "Tiles (YES) or strips (NO)", COMPRESSION_NONE},
+    {"BLOCKXSIZE", "int", "512", "16", NULL, NULL, "Tile width, a multiple of 16", COMPRESSION_NONE},
+    {"BLOCKYSIZE", "int", NULL, "1", NULL, NULL,
+     "Tile height, a multiple of 16 (default 512), or strip height (default: about 8 KB)", COMPRESSION_NONE},
+    {"INTERLEAVE", "string-select", "PIXEL", NULL, NULL, "BAND|PIXEL", "How the bands lie in the file",
+     COMPRESSION_NONE},
+    {"BIGTIFF", "string-select", "IF_SAFER", NULL, NULL, "YES|NO|IF_NEEDED|IF_SAFER|TRUE=YES|ON=YES|FALSE=NO|OFF=NO",
+     "Whether to write BigTIFF, decided from the largest size that the file can have", COMPRESSION_NONE},
+    {"NUM_THREADS", "string", "ALL_CPUS", NULL, NULL, NULL,
+     "Number of threads, or ALL_CPUS. Fewer are used where the memory cap asks for it", COMPRESSION_NONE},
+    {"MEMORY_CAP", "string", NULL, NULL, NULL, NULL,
+     "Upper bound of the memory of this copy: 64MB, 1.5GB, bytes, or a percentage of the usable memory (5%). Default: "
+     "the configuration option STREAMTIFF_MEMORY_CAP, else the least of the GDAL cache limit and 5%",
+     COMPRESSION_NONE},
+    {"MEMORY_CAP_STRICT", "boolean", "NO", NULL, NULL, NULL,
+     "Whether to fail where MEMORY_CAP is too small, instead of raising it with a warning", COMPRESSION_NONE},
+    {"PHOTOMETRIC", "string-select", NULL, NULL, NULL, "MINISBLACK|MINISWHITE|PALETTE|RGB|CMYK|CIELAB|ICCLAB|ITULAB",
+     "Photometric interpretation", COMPRESSION_NONE},
+    {"ALPHA", "string-select", NULL, NULL, NULL,
+     "NON-PREMULTIPLIED|PREMULTIPLIED|UNSPECIFIED|YES=NON-PREMULTIPLIED|NO=UNSPECIFIED",
+     "Mark the first extra sample as alpha", COMPRESSION_NONE},
+    {"PROFILE", "string-select", "GDALGeoTIFF", NULL, NULL, "GDALGeoTIFF|GeoTIFF|BASELINE",
+     "Which tags are written into the file", COMPRESSION_NONE},
+    {"PIXELTYPE", "string-select", NULL, NULL, NULL, "DEFAULT|SIGNEDBYTE", "Type of Byte samples", COMPRESSION_NONE},
+    {"GEOTIFF_KEYS_FLAVOR", "string-select", "STANDARD", NULL, NULL, "STANDARD|ESRI_PE",
+     "Which flavor of GeoTIFF keys is written", COMPRESSION_NONE},
+    {"GEOTIFF_VERSION", "string-select", "AUTO", NULL, NULL, "AUTO|1.0|1.1", "Which version of GeoTIFF is written",
+     COMPRESSION_NONE},
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 8, 0)
+    {"COPY_SRC_MDD", "string-select", "AUTO", NULL, NULL, "AUTO|YES|NO", "Whether the metadata of the source is copied",
+     COMPRESSION_NONE},
+    {"SRC_MDD", "string", NULL, NULL, NULL, NULL, "Metadata domain of the source to copy; may be given several times",
+     COMPRESSION_NONE},
+#endif
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0)
+    {"COLOR_TABLE_MULTIPLIER", "string-select", "257", NULL, NULL, "1|256|257",
+     "Factor from 8-bit color table entries to the 16-bit ones of TIFF", COMPRESSION_NONE},
+#endif
+    {"SOURCE_ICC_PROFILE", "string", NULL, NULL, NULL, NULL, "ICC profile, in base64", COMPRESSION_NONE},
+    {"SOURCE_PRIMARIES_RED", "string", NULL, NULL, NULL, NULL, "x,y,1.0 (xyY) red chromaticity", COMPRESSION_NONE},
+    {"SOURCE_PRIMARIES_GREEN", "string", NULL, NULL, NULL, NULL, "x,y,1.0 (xyY) green chromaticity", COMPRESSION_NONE},
+    {"SOURCE_PRIMARIES_BLUE", "string", NULL, NULL, NULL, NULL, "x,y,1.0 (xyY) blue chromaticity", COMPRESSION_NONE},
+    {"SOURCE_WHITEPOINT", "string", NULL, NULL, NULL, NULL, "x,y,1.0 (xyY) whitepoint", COMPRESSION_NONE},
+    {"TIFFTAG_TRANSFERFUNCTION_RED", "string", NULL, NULL, NULL, NULL, "Transfer function for red", COMPRESSION_NONE},
+    {"TIFFTAG_TRANSFERFUNCTION_GREEN", "string", NULL, NULL, NULL, NULL, "Transfer function for green",
+     COMPRESSION_NONE},
+    {"TIFFTAG_TRANSFERFUNCTION_BLUE", "string", NULL, NULL, NULL, NULL, "Transfer function for blue", COMPRESSION_NONE},
+    {"TIFFTAG_TRANSFERRANGE_BLACK", "string", NULL, NULL, NULL, NULL, "Transfer range for black", COMPRESSION_NONE},
+    {"TIFFTAG_TRANSFERRANGE_WHITE", "string", NULL, NULL, NULL, NULL, "Transfer range for white", COMPRESSION_NONE},
+};
+
+const char *const stf_options_gtiff_names[] = {
+    "PHOTOMETRIC",
+    "ALPHA",
+    "PROFILE",
+    "PIXELTYPE",
+    "GEOTIFF_KEYS_FLAVOR",
+    "GEOTIFF_VERSION",
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 8, 0)
+    "COPY_SRC_MDD",
+    "SRC_MDD",
+#endif
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0)
+    "COLOR_TABLE_MULTIPLIER",
+#endif
+    "SOURCE_ICC_PROFILE",
+    "SOURCE_PRIMARIES_RED",
+    "SOURCE_PRIMARIES_GREEN",
+    "SOURCE_PRIMARIES_BLUE",
+    "SOURCE_WHITEPOINT",
+    "TIFFTAG_TRANSFERFUNCTION_RED",
+    "TIFFTAG_TRANSFERFUNCTION_GREEN",
+    "TIFFTAG_TRANSFERFUNCTION_BLUE",
+    "TIFFTAG_TRANSFERRANGE_BLACK",
+    "TIFFTAG_TRANSFERRANGE_WHITE",
+    NULL,
+};
+
+static void add_value(CPLXMLNode *option, const char *name, const char *alias_of) {
+    CPLXMLNode *value = CPLCreateXMLNode(option, CXT_Element, "Value");
+    if (alias_of != NULL)
+        CPLAddXMLAttributeAndValue(value, "aliasOf", alias_of);
+    CPLCreateXMLNode(value, CXT_Text, name);
+}
+
+static void add_values(CPLXMLNode *option, const char *values) {
+    char **names = CSLTokenizeString2(values, "|", 0);
+    for (char **name = names; name != NULL && *name != NULL; name++) {
+        char *alias_of = strchr(*name, '=');
+        if (alias_of != NULL)
+            *alias_of++ = '\0';
+        add_value(option, *name, alias_of);
+    }
+    CSLDestroy(names);
+}
+
+static void add_option(CPLXMLNode *list, const option_entry *entry) {
+    CPLXMLNode *option = CPLCreateXMLNode(list, CXT_Element, "Option");
+    CPLAddXMLAttributeAndValue(option, "name", entry->name);
+    CPLAddXMLAttributeAndValue(option, "type", entry->type);
+    CPLAddXMLAttributeAndValue(option, "description", entry->description);
+    if (entry->fallback != NULL)
+        CPLAddXMLAttributeAndValue(option, "default", entry->fallback);
+    if (entry->min != NULL)
+        CPLAddXMLAttributeAndValue(option, "min", entry->min);
+    if (entry->max != NULL)
+        CPLAddXMLAttributeAndValue(option, "max", entry->max);
+    if (entry->values != NULL)
+        add_values(option, entry->values);
+    if (EQUAL(entry->name, "COMPRESS")) {
+        const stf_codec_entry *codec = NULL;
+        for (size_t i = 0; (codec = stf_codec_entry_at(i)) != NULL; i++)
+            add_value(option, codec->name, codec->alias_of);
+    }
+}
+
+char *stf_options_list_xml(void) {
+    CPLXMLNode *list = CPLCreateXMLNode(NULL, CXT_Element, "CreationOptionList");
+    for (size_t i = 0; i < sizeof(option_entries) / sizeof(option_entries[0]); i++)
+        if (option_entries[i].codec == COMPRESSION_NONE || TIFFIsCODECConfigured(option_entries[i].codec) != 0)
+            add_option(list, &option_entries[i]);
+    char *xml = CPLSerializeXMLTree(list);
+    CPLDestroyXMLNode(list);
+    return xml;
+}

@@ -1,0 +1,440 @@
+#include "pipeline.h"
+
+#include "cpl_conv.h"
+#include "cpl_multiproc.h"
+#include "cpl_string.h"
+#include "messages.h"
+
+/* A unit between its read and the moment its last pixel has been filled in. */
+typedef struct unit_slot {
+    stf_unit unit;
+    stf_unit_pixels pixels;
+    uint32_t buffer;
+    bool ready;
+} unit_slot;
+
+/* A complete tile on its way to the file. */
+typedef enum { JOB_WAITS, JOB_ENCODING, JOB_ENCODED } job_state;
+typedef struct tile_job {
+    job_state state;
+    uint64_t tile;
+    uint32_t slot; /* STF_NO_SLOT: still in the spill, or a constant */
+    size_t encoded_bytes;
+} tile_job;
+
+typedef struct pipeline {
+    const stf_pipeline_job *job;
+    CPLMutex *mutex; /* over everything below */
+    CPLCond *changed;
+    stf_pool *slots, *buffers;
+    stf_spill *spill;
+    stf_assembly *assembly;
+    stf_messages messages;
+    stf_error error;
+    bool failed;
+
+    stf_walk walk;
+    bool walk_done;
+    uint64_t next_read, next_fill; /* numbers of units */
+    uint64_t unit_count;
+    unit_slot *units; /* ring, by number modulo unit_buffers */
+    uint32_t *idle_readers, idle_reader_count, readers_used;
+    bool filling;
+    bool touch_begun; /* the unit next_fill is partly filled in; touch says how far */
+    stf_touch touch;
+    uint64_t touch_tile; /* the next tile to fill, where touch_begun */
+
+    uint64_t next_complete, next_start, next_commit; /* tiles in the order of completion */
+    uint64_t tile_count;
+    tile_job *jobs; /* ring, by that order */
+    uint64_t job_room;
+    stf_encoder **encoders; /* one for each worker, made when first used */
+    double told;            /* the progress last reported */
+} pipeline;
+
+typedef struct worker {
+    pipeline *pipeline;
+    uint32_t number;
+    bool reads, fills, encodes, commits;
+    char **config; /* the caller's thread-local configuration options */
+    CPLJoinableThread *thread;
+} worker;
+
+static void lock(pipeline *p) {
+    CPLAcquireMutex(p->mutex, 1000.0);
+}
+
+static void unlock(pipeline *p) {
+    CPLReleaseMutex(p->mutex);
+}
+
+/* Under the lock: keeps the first error and wakes everybody. */
+static void fail(pipeline *p, const stf_error *err) {
+    if (!p->failed)
+        p->error = *err;
+    p->failed = true;
+    CPLCondBroadcast(p->changed);
+}
+
+static bool finished(const pipeline *p) {
+    return p->failed || p->next_commit == p->tile_count;
+}
+
+/* --- read -------------------------------------------------------------------------------------- */
+
+static bool can_read(const pipeline *p) {
+    return !p->walk_done && p->next_read - p->next_fill < p->job->plan->unit_buffers &&
+           (p->idle_reader_count > 0 || p->readers_used < p->job->plan->readers) && stf_pool_free_items(p->buffers) > 0;
+}
+
+static bool take_reader(pipeline *p, uint32_t *reader, stf_error *err) {
+    if (p->idle_reader_count > 0) {
+        *reader = p->idle_readers[--p->idle_reader_count];
+        return true;
+    }
+    if (!stf_budget_charge(p->job->budget, p->job->demand->reader_bytes, "a reader", err))
+        return false;
+    *reader = p->readers_used++;
+    return true;
+}
+
+static bool begin_read(pipeline *p, unit_slot **slot, uint32_t *reader, stf_error *err) {
+    stf_unit unit;
+    if (!stf_walk_next(&p->walk, &unit)) {
+        p->walk_done = true;
+        *slot = NULL;
+        return true;
+    }
+    *slot = &p->units[unit.number % p->job->plan->unit_buffers];
+    (*slot)->unit = unit;
+    (*slot)->ready = false;
+    p->next_read = unit.number + 1;
+    return take_reader(p, reader, err) && stf_pool_take(p->buffers, &(*slot)->buffer, err);
+}
+
+static bool step_read(pipeline *p) {
+    stf_error err = {0};
+    unit_slot *slot;
+    uint32_t reader = 0;
+    if (!can_read(p))
+        return false;
+    bool done = begin_read(p, &slot, &reader, &err);
+    if (done && !slot)
+        return true;
+    if (done) {
+        unlock(p);
+        stf_messages_begin(&p->messages);
+        done = p->job->source.read(p->job->source.context, reader, &slot->unit, stf_pool_item(p->buffers, slot->buffer),
+                                   &slot->pixels, &err);
+        stf_messages_end();
+        lock(p);
+        p->idle_readers[p->idle_reader_count++] = reader;
+        slot->ready = true;
+    }
+    if (!done)
+        fail(p, &err);
+    CPLCondBroadcast(p->changed);
+    return true;
+}
+
+/* --- fill -------------------------------------------------------------------------------------- */
+
+/* True where the unit that is next has been read and its next tile can take its pixels. */
+static bool fill_is_ready(pipeline *p) {
+    unit_slot *slot = &p->units[p->next_fill % p->job->plan->unit_buffers];
+    if (p->next_fill == p->next_read || !slot->ready)
+        return false;
+    if (!p->touch_begun) {
+        stf_touch_begin(&p->touch, p->job->geometry, &slot->unit);
+        p->touch_begun = stf_touch_next(&p->touch, &p->touch_tile);
+    }
+    return p->next_complete - p->next_commit < p->job_room &&
+           stf_assembly_has_room(p->assembly, p->touch_tile, &slot->pixels);
+}
+
+/* One more unit is in the tile; a complete one joins the queue. */
+static void tile_was_filled(pipeline *p, uint64_t tile) {
+    if (!stf_assembly_filled(p->assembly, tile))
+        return;
+    tile_job *job = &p->jobs[p->next_complete % p->job_room];
+    job->state = JOB_WAITS;
+    job->tile = tile;
+    job->slot = stf_assembly_slot(p->assembly, tile);
+    p->next_complete++;
+    CPLCondBroadcast(p->changed);
+}
+
+static void unit_was_filled(pipeline *p, unit_slot *slot) {
+    slot->ready = false;
+    stf_pool_give(p->buffers, slot->buffer);
+    p->next_fill++;
+    CPLCondBroadcast(p->changed);
+}
+
+static bool fill_one_tile(pipeline *p, stf_error *err) {
+    unit_slot *slot = &p->units[p->next_fill % p->job->plan->unit_buffers];
+    uint64_t tile = p->touch_tile;
+    if (!stf_assembly_open(p->assembly, tile, &slot->pixels, err))
+        return false;
+    unlock(p);
+    bool done = stf_assembly_fill(p->assembly, tile, &slot->unit, &slot->pixels, err);
+    lock(p);
+    if (!done)
+        return false;
+    tile_was_filled(p, tile);
+    p->touch_begun = stf_touch_next(&p->touch, &p->touch_tile);
+    if (!p->touch_begun)
+        unit_was_filled(p, slot);
+    return true;
+}
+
+static bool step_fill(pipeline *p) {
+    if (p->filling || !fill_is_ready(p))
+        return false;
+    stf_error err = {0};
+    bool done = true;
+    p->filling = true;
+    while (done && !p->failed && fill_is_ready(p))
+        done = fill_one_tile(p, &err);
+    p->filling = false;
+    if (!done)
+        fail(p, &err);
+    return true;
+}
+
+/* --- encode ------------------------------------------------------------------------------------ */
+
+static bool ready_encoder(pipeline *p, uint32_t number, stf_error *err) {
+    if (p->encoders[number])
+        return true;
+    if (!stf_budget_charge(p->job->budget, p->job->demand->encoder_bytes, "an encoder", err))
+        return false;
+    p->encoders[number] = stf_encoder_create(p->job->format, err);
+    return p->encoders[number] != NULL;
+}
+
+static bool encode(pipeline *p, uint32_t number, tile_job *job, stf_error *err) {
+    uint32_t rows;
+    stf_messages_begin(&p->messages);
+    bool done = ready_encoder(p, number, err) &&
+                stf_assembly_finish(p->assembly, job->tile, job->slot, p->job->format->tiled, &rows, err) &&
+                stf_encoder_encode(p->encoders[number], stf_pool_item(p->slots, job->slot),
+                                   (size_t)p->job->demand->slot_bytes, rows, &job->encoded_bytes, err);
+    stf_messages_end();
+    return done;
+}
+
+/* Complete tiles are begun strictly in order: a tile that has to wait for a slot is never overtaken by one that
+ * would take it, so the oldest always gets through. */
+static bool step_encode(pipeline *p, uint32_t number) {
+    tile_job *job = &p->jobs[p->next_start % p->job_room];
+    if (p->next_start == p->next_complete)
+        return false;
+    if (job->slot == STF_NO_SLOT && stf_pool_free_items(p->slots) == 0)
+        return false;
+    stf_error err = {0};
+    bool done = job->slot != STF_NO_SLOT || stf_pool_take(p->slots, &job->slot, &err);
+    p->next_start++;
+    job->state = JOB_ENCODING;
+    if (done) {
+        unlock(p);
+        done = encode(p, number, job, &err);
+        lock(p);
+        stf_assembly_leave(p->assembly, job->tile);
+        job->state = JOB_ENCODED;
+    }
+    if (!done)
+        fail(p, &err);
+    CPLCondBroadcast(p->changed);
+    return true;
+}
+
+/* --- commit ------------------------------------------------------------------------------------ */
+
+static bool step_commit(pipeline *p) {
+    tile_job *job = &p->jobs[p->next_commit % p->job_room];
+    if (p->next_commit == p->next_start || job->state != JOB_ENCODED)
+        return false;
+    stf_error err = {0};
+    unlock(p);
+    bool done = p->job->sink.commit(p->job->sink.context, job->tile, stf_pool_item(p->slots, job->slot),
+                                    job->encoded_bytes, &err);
+    lock(p);
+    if (!done)
+        fail(p, &err);
+    stf_pool_give(p->slots, job->slot);
+    p->next_commit++;
+    CPLCondBroadcast(p->changed);
+    return true;
+}
+
+/* --- progress, on the calling thread ----------------------------------------------------------- */
+
+static void tell_progress(pipeline *p, bool idle) {
+    double now =
+        0.5 * (double)p->next_fill / (double)p->unit_count + 0.5 * (double)p->next_commit / (double)p->tile_count;
+    if (!p->job->progress || (now - p->told < 0.001 && !idle))
+        return;
+    p->told = now;
+    unlock(p);
+    stf_messages_raise(&p->messages);
+    bool go_on = p->job->progress(now, "", p->job->progress_data) != 0;
+    lock(p);
+    stf_error err = {0};
+    if (!go_on) {
+        stf_fail(&err, CPLE_UserInterrupt, "User terminated CreateCopy()");
+        fail(p, &err);
+    }
+}
+
+/* --- threads ----------------------------------------------------------------------------------- */
+
+/* Filling comes first, for it frees a buffer; then reading, for without it there is soon nothing to encode. */
+static bool step(worker *w) {
+    pipeline *p = w->pipeline;
+    return (w->commits && step_commit(p)) || (w->fills && step_fill(p)) || (w->reads && step_read(p)) ||
+           (w->encodes && step_encode(p, w->number));
+}
+
+static void run_worker(void *data) {
+    worker *w = data;
+    pipeline *p = w->pipeline;
+    CPLSetThreadLocalConfigOptions((const char *const *)w->config);
+    lock(p);
+    while (!finished(p))
+        if (!step(w))
+            CPLCondWait(p->changed, p->mutex);
+    unlock(p);
+    CPLSetThreadLocalConfigOptions(NULL);
+}
+
+static void run_caller(worker *w) {
+    pipeline *p = w->pipeline;
+    lock(p);
+    while (!finished(p)) {
+        bool idle = false;
+        if (!step(w))
+            idle = CPLCondTimedWait(p->changed, p->mutex, 0.1) == COND_TIMED_WAIT_TIME_OUT;
+        tell_progress(p, idle);
+    }
+    CPLCondBroadcast(p->changed);
+    unlock(p);
+}
+
+static void run(pipeline *p, worker *workers, uint32_t count) {
+    const stf_pipeline_job *job = p->job;
+    bool alone = count == 0, parallel = job->demand->parallel_read;
+    char **config = CPLGetThreadLocalConfigOptions();
+    uint32_t started = 0;
+    for (; started < count; started++) {
+        worker w = {p, started, parallel, true, true, false, config, NULL};
+        workers[started] = w;
+        workers[started].thread = CPLCreateJoinableThread(run_worker, &workers[started]);
+        if (!workers[started].thread)
+            break;
+    }
+    if (started < count) {
+        stf_error err = {0};
+        stf_fail(&err, CPLE_OutOfMemory, "Cannot start %u threads: lower NUM_THREADS", count);
+        lock(p);
+        fail(p, &err);
+        unlock(p);
+    }
+    worker caller = {p, 0, alone || !parallel, alone || !parallel, alone, true, NULL, NULL};
+    run_caller(&caller);
+    for (uint32_t i = 0; i < started; i++)
+        CPLJoinThread(workers[i].thread);
+    CSLDestroy(config);
+}
+
+/* --- setting up and taking down ---------------------------------------------------------------- */
+
+static bool set_up(pipeline *p, stf_error *err) {
+    const stf_pipeline_job *job = p->job;
+    const stf_plan *plan = job->plan;
+    p->tile_count = stf_geometry_tiles(job->geometry);
+    p->unit_count = stf_geometry_units(job->geometry);
+    p->job_room = plan->slots + (plan->regions < 4096 ? plan->regions : 4096) + 64;
+    stf_walk_begin(&p->walk, job->geometry, plan->stripe_columns);
+    p->mutex = CPLCreateMutex();
+    if (p->mutex)
+        CPLReleaseMutex(p->mutex);
+    p->changed = CPLCreateCond();
+    p->jobs = VSICalloc((size_t)p->job_room, sizeof *p->jobs);
+    p->units = VSICalloc(plan->unit_buffers, sizeof *p->units);
+    p->idle_readers = VSICalloc(plan->readers, sizeof *p->idle_readers);
+    p->encoders = VSICalloc(plan->encoders, sizeof(stf_encoder *));
+    if (!p->mutex || !p->changed || !p->jobs || !p->units || !p->idle_readers || !p->encoders ||
+        !stf_messages_init(&p->messages))
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the queues of the copy");
+    p->slots = stf_pool_create(job->budget, (size_t)job->demand->slot_bytes, plan->slots, "output tiles", err);
+    p->buffers =
+        stf_pool_create(job->budget, (size_t)job->demand->unit_bytes, plan->unit_buffers, "source blocks", err);
+    if (!p->slots || !p->buffers)
+        return false;
+    if (plan->regions > 0)
+        p->spill = stf_spill_create(job->target, stf_encoder_tile_bytes(job->format), plan->regions, err);
+    if (plan->regions > 0 && !p->spill)
+        return false;
+    p->assembly = stf_assembly_create(job->geometry, plan, p->slots, p->spill, err);
+    return p->assembly != NULL;
+}
+
+/* Any encoder will do, all of them add the same tags. */
+static bool keep_codec_tags(const pipeline *p, stf_tag_list *tags, stf_error *err) {
+    stf_codec_tag found[8];
+    uint32_t used = 0;
+    while (used < p->job->plan->encoders && !p->encoders[used])
+        used++;
+    if (used == p->job->plan->encoders)
+        return true;
+    size_t count = stf_encoder_tags(p->encoders[used], found, sizeof found / sizeof *found);
+    for (size_t i = 0; i < count; i++)
+        if (!stf_tag_list_set(tags, found[i].tag, found[i].type, found[i].count, found[i].values, err))
+            return false;
+    return true;
+}
+
+static void take_down(pipeline *p) {
+    for (uint32_t i = 0; p->encoders && i < p->job->plan->encoders; i++)
+        if (p->encoders[i]) {
+            stf_encoder_destroy(p->encoders[i]);
+            stf_budget_release(p->job->budget, p->job->demand->encoder_bytes);
+        }
+    stf_budget_release(p->job->budget, p->job->demand->reader_bytes * p->readers_used);
+    stf_assembly_destroy(p->assembly);
+    stf_spill_destroy(p->spill);
+    stf_pool_destroy(p->buffers);
+    stf_pool_destroy(p->slots);
+    stf_messages_free(&p->messages);
+    VSIFree(p->encoders);
+    VSIFree(p->idle_readers);
+    VSIFree(p->units);
+    VSIFree(p->jobs);
+    if (p->changed)
+        CPLDestroyCond(p->changed);
+    if (p->mutex)
+        CPLDestroyMutex(p->mutex);
+}
+
+bool stf_pipeline_run(const stf_pipeline_job *job, stf_pipeline_result *result, stf_error *err) {
+    pipeline p = {0};
+    uint32_t count = job->demand->threads == 1 ? 0 : job->plan->encoders;
+    worker *workers = VSICalloc(count + 1, sizeof *workers);
+    p.job = job;
+    bool done = workers && set_up(&p, err);
+    if (!workers)
+        stf_fail(err, CPLE_OutOfMemory, "No memory for %u threads", count);
+    if (done) {
+        run(&p, workers, count);
+        stf_messages_raise(&p.messages);
+        done = !p.failed && keep_codec_tags(&p, &result->codec_tags, err);
+        if (p.failed)
+            *err = p.error;
+        if (p.spill)
+            result->spill_bytes = stf_spill_bytes_written(p.spill);
+    }
+    take_down(&p);
+    VSIFree(workers);
+    return done;
+}

@@ -1,0 +1,66 @@
+/* Readers -> open tiles -> encoders -> committer.
+ *
+ *     read (any reader, in parallel)      units are begun in visiting order
+ *       -> fill (one thread at a time)    ... and filled into their tiles in that order
+ *         -> encode (any encoder)         complete tiles are begun in the order of completion
+ *           -> commit (calling thread)    ... and written in that order
+ *
+ * Every thread takes whatever step can be done now, and waits when there is none. All buffers come from pools, so
+ * producers wait when a pool is empty. It cannot come to a standstill: the unit to be filled next
+ * always has its buffer, an open tile always has its home, the oldest complete tile always has a slot
+ * or finds one of the reserved ones, and the number of slots is at least what the plan saw open.
+ *
+ * The order of tiles in the file depends on the plan's order of units, not on threads. The first
+ * error wins; everybody stops at the next step; nothing is left running on return. */
+#ifndef STF_PIPELINE_H
+#define STF_PIPELINE_H
+
+#include "assembly.h"
+#include "cpl_progress.h"
+#include "encoder.h"
+#include "plan.h"
+#include "tiff_file.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where units come from. */
+typedef struct stf_unit_source {
+    void *context;
+    /* Reads one unit into buffer (the demand's unit_bytes) and says where its pixels lie (in buffer, or a
+     * constant). reader: 0..readers-1, never two calls at once for one reader. On any thread if the
+     * demand said parallel_read, else on the calling thread, strictly in visiting order. */
+    bool (*read)(void *context, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels, stf_error *err);
+} stf_unit_source;
+
+/* Where tiles go: called on the calling thread, once for every tile, in the order of completion. */
+typedef struct stf_tile_sink {
+    void *context;
+    bool (*commit)(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err);
+} stf_tile_sink;
+
+typedef struct stf_pipeline_job {
+    const stf_geometry *geometry;
+    const stf_demand *demand;
+    const stf_plan *plan;
+    const stf_tile_format *format;
+    const char *target; /* the spill goes beside it */
+    stf_budget *budget; /* charged for pools, readers, encoders and the spill; tables and the lease are the caller's */
+    stf_unit_source source;
+    stf_tile_sink sink;
+    GDALProgressFunc progress; /* called on the calling thread with 0..1; may be NULL */
+    void *progress_data;
+} stf_pipeline_job;
+
+typedef struct stf_pipeline_result {
+    uint64_t spill_bytes;
+    stf_tag_list codec_tags; /* the caller frees it, whatever the result */
+} stf_pipeline_result;
+
+bool stf_pipeline_run(const stf_pipeline_job *job, stf_pipeline_result *result, stf_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

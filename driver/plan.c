@@ -1,0 +1,295 @@
+#include "plan.h"
+
+#include <stdlib.h>
+
+/* One way to make the copy, with what it needs whatever the number of threads. */
+typedef struct stf_way {
+    stf_sweep sweep;
+    bool spill_all;
+    uint32_t stripe_columns;
+    stf_open_tiles open;     /* tiles kept in memory, and the most that one unit touches */
+    uint64_t spilled_pixels; /* of one plane */
+} stf_way;
+
+/* How many of each thing a way is given. */
+typedef struct stf_crew {
+    uint32_t encoders, readers, unit_buffers, slots;
+} stf_crew;
+
+typedef struct stf_planner {
+    const stf_demand *demand;
+    uint32_t *remaining; /* one counter a tile, all zero between uses */
+    uint32_t columns;    /* unit columns of group 0 */
+} stf_planner;
+
+const char *stf_sweep_name(stf_sweep sweep) {
+    static const char *const names[] = {"BANDS", "STRIPES", "SPILL"};
+    return names[sweep];
+}
+
+static uint64_t lease_bytes(const stf_planner *planner, const stf_way *way, uint32_t readers) {
+    const stf_demand *demand = planner->demand;
+    uint64_t columns = (uint64_t)way->stripe_columns + demand->lease_extra_columns;
+    if (columns > planner->columns)
+        columns = planner->columns;
+    return stf_add(stf_add(demand->lease_bytes, stf_mul(demand->lease_column_bytes, columns)),
+                   stf_mul(demand->reader_lease_bytes, readers));
+}
+
+static uint64_t need_bytes(const stf_planner *planner, const stf_way *way, const stf_crew *crew) {
+    const stf_demand *demand = planner->demand;
+    uint64_t need = stf_add(demand->table_bytes, lease_bytes(planner, way, crew->readers));
+    need = stf_add(need, stf_mul(demand->encoder_bytes, crew->encoders));
+    need = stf_add(need, stf_mul(demand->reader_bytes, crew->readers));
+    need = stf_add(need, stf_mul(demand->unit_bytes, crew->unit_buffers));
+    return stf_add(need, stf_mul(demand->slot_bytes, crew->slots));
+}
+
+static uint32_t reserved_slots(const stf_planner *planner, const stf_way *way) {
+    return planner->demand->may_be_constant || way->spill_all || way->spilled_pixels > 0 ? 1 : 0;
+}
+
+/* The least crew with so many encoders. Each encoder holds a slot while it works. */
+static stf_crew least_crew(const stf_planner *planner, const stf_way *way, uint32_t encoders) {
+    uint64_t slots = (way->spill_all ? 0 : way->open.open) + reserved_slots(planner, way);
+    if (slots < encoders)
+        slots = encoders;
+    if (slots > UINT32_MAX)
+        slots = UINT32_MAX;
+    stf_crew crew = {encoders, 1, 1, (uint32_t)slots};
+    return crew;
+}
+
+static bool fits(const stf_planner *planner, const stf_way *way, uint32_t encoders, uint64_t cap_bytes) {
+    stf_crew crew = least_crew(planner, way, encoders);
+    return need_bytes(planner, way, &crew) <= cap_bytes;
+}
+
+/* --- the ways ---------------------------------------------------------------------------------- */
+
+static uint64_t raster_pixels(const stf_planner *planner) {
+    return (uint64_t)planner->demand->geometry->width_px * planner->demand->geometry->height_px;
+}
+
+static stf_way striped_way(const stf_planner *planner, uint32_t stripe_columns, bool spill_all,
+                           bool first_stripe_only) {
+    const stf_geometry *geometry = planner->demand->geometry;
+    stf_way way = {STF_SWEEP_STRIPES, spill_all, stripe_columns, {0, 0}, 0};
+    way.open =
+        stf_geometry_open_tiles(geometry, stripe_columns, first_stripe_only ? 0 : UINT32_MAX, planner->remaining);
+    way.spilled_pixels = spill_all ? raster_pixels(planner) : stf_geometry_seam_pixels(geometry, stripe_columns);
+    if (stripe_columns >= planner->columns)
+        way.sweep = STF_SWEEP_BANDS;
+    if (spill_all)
+        way.sweep = STF_SWEEP_SPILL;
+    return way;
+}
+
+static uint32_t least_stripe_columns(const stf_planner *planner) {
+    uint32_t least = planner->demand->min_stripe_columns;
+    return least < 1 ? 1 : least > planner->columns ? planner->columns : least;
+}
+
+/* The widest stripes that fit, by bisection; false: not even the narrowest do. */
+static bool widest_stripes(const stf_planner *planner, uint32_t encoders, uint64_t cap_bytes, bool spill_all,
+                           stf_way *found) {
+    uint32_t good = least_stripe_columns(planner), bad = planner->columns;
+    *found = striped_way(planner, good, spill_all, false);
+    if (good >= planner->columns || !fits(planner, found, encoders, cap_bytes))
+        return false;
+    while (bad - good > 1) {
+        uint32_t middle = good + (bad - good) / 2;
+        stf_way way = striped_way(planner, middle, spill_all, true);
+        if (fits(planner, &way, encoders, cap_bytes))
+            good = middle;
+        else
+            bad = middle;
+    }
+    /* The first stripe stood for all of them; where grids are out of step another may need a tile more. */
+    for (; good > least_stripe_columns(planner); good--) {
+        stf_way way = striped_way(planner, good, spill_all, false);
+        if (fits(planner, &way, encoders, cap_bytes)) {
+            *found = way;
+            break;
+        }
+    }
+    return true;
+}
+
+/* Seams that keep more than half of the raster waiting are no better than the spill. */
+static bool seams_are_few(const stf_planner *planner, const stf_way *way) {
+    return way->spilled_pixels <= raster_pixels(planner) / 2;
+}
+
+static bool choose_way(const stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
+                       stf_way *chosen) {
+    *chosen = *bands;
+    if (fits(planner, chosen, encoders, cap_bytes))
+        return true;
+    if (widest_stripes(planner, encoders, cap_bytes, false, chosen) && seams_are_few(planner, chosen))
+        return true;
+    stf_way spill = *bands;
+    spill.sweep = STF_SWEEP_SPILL;
+    spill.spill_all = true;
+    spill.spilled_pixels = raster_pixels(planner);
+    *chosen = spill;
+    if (fits(planner, chosen, encoders, cap_bytes))
+        return true;
+    return widest_stripes(planner, encoders, cap_bytes, true, chosen);
+}
+
+static uint64_t floor_bytes(const stf_planner *planner, const stf_way *bands) {
+    uint32_t least = least_stripe_columns(planner);
+    stf_way ways[4] = {*bands, *bands, *bands, *bands};
+    ways[1].spill_all = true;
+    ways[1].spilled_pixels = raster_pixels(planner);
+    ways[2] = striped_way(planner, least, false, false);
+    ways[3] = striped_way(planner, least, true, false);
+    uint64_t floor = UINT64_MAX;
+    for (int i = 0; i < 4; i++) {
+        if (i == 2 && !seams_are_few(planner, &ways[i]))
+            continue;
+        stf_crew one = least_crew(planner, &ways[i], 1), two = least_crew(planner, &ways[i], 2);
+        uint64_t need = need_bytes(planner, &ways[i], &one), more = need_bytes(planner, &ways[i], &two);
+        if (planner->demand->threads > 1 && more - need <= need / 8)
+            need = more;
+        if (need < floor)
+            floor = need;
+    }
+    return floor;
+}
+
+/* --- the crew ---------------------------------------------------------------------------------- */
+
+static bool try_crew(const stf_planner *planner, const stf_way *way, stf_crew *crew, const stf_crew *more,
+                     uint64_t cap_bytes) {
+    if (need_bytes(planner, way, more) > cap_bytes)
+        return false;
+    *crew = *more;
+    return true;
+}
+
+static uint64_t useful_slots(const stf_planner *planner, const stf_way *way, uint32_t encoders) {
+    uint64_t tiles = stf_geometry_tiles(planner->demand->geometry);
+    uint64_t useful = (way->spill_all ? 0 : way->open.open + way->open.touched) + 2 * (uint64_t)encoders + 1;
+    return useful < tiles ? useful : tiles;
+}
+
+/* Spends what the cap leaves on readers, read-ahead and slots, as far as they are of use. With one
+ * thread nothing happens side by side, and the least crew is as fast as any. */
+static stf_crew enlarge(const stf_planner *planner, const stf_way *way, stf_crew least, uint64_t cap_bytes) {
+    const stf_demand *demand = planner->demand;
+    stf_crew crew = least;
+    if (demand->threads == 1)
+        return crew;
+    uint64_t units = stf_geometry_units(demand->geometry);
+    for (;;) {
+        stf_crew more = crew;
+        bool grown = false;
+        if (more.encoders < demand->threads && more.encoders < stf_geometry_tiles(demand->geometry)) {
+            more.encoders++;
+            more.slots = more.slots < more.encoders ? more.encoders : more.slots;
+            grown = try_crew(planner, way, &crew, &more, cap_bytes);
+        }
+        more = crew;
+        if (demand->parallel_read && more.readers < crew.encoders && more.unit_buffers < units) {
+            more.readers++;
+            more.unit_buffers++;
+            grown = try_crew(planner, way, &crew, &more, cap_bytes) || grown;
+        }
+        more = crew;
+        more.slots++;
+        if (more.slots <= useful_slots(planner, way, crew.encoders))
+            grown = try_crew(planner, way, &crew, &more, cap_bytes) || grown;
+        more = crew;
+        if (more.unit_buffers < 2 * crew.readers && more.unit_buffers < units) {
+            more.unit_buffers++;
+            grown = try_crew(planner, way, &crew, &more, cap_bytes) || grown;
+        }
+        if (!grown)
+            return crew;
+    }
+}
+
+/* --- the plan ---------------------------------------------------------------------------------- */
+
+/* Tiles in the spill at once: those that wait for a seam may be all seam tiles; a ring of two rows of
+ * tiles is enough where tiles pass through it. */
+static uint64_t spill_regions(const stf_planner *planner, const stf_way *way, const stf_crew *crew) {
+    const stf_geometry *geometry = planner->demand->geometry;
+    uint64_t tiles = stf_geometry_tiles(geometry);
+    if (!way->spill_all) {
+        uint64_t columns = 0;
+        if (way->spilled_pixels > 0)
+            for (uint32_t column = 0; column < geometry->tile_x.cells; column++)
+                columns += stf_geometry_is_seam_column(geometry, way->stripe_columns, column) ? 1 : 0;
+        return columns * geometry->tile_y.cells * geometry->plane_count;
+    }
+    if (way->stripe_columns < planner->columns)
+        return tiles;
+    uint64_t ring = 2 * way->open.open + 2 * (uint64_t)crew->encoders;
+    return ring < tiles ? ring : tiles;
+}
+
+static void fill_plan(const stf_planner *planner, const stf_way *way, const stf_crew *crew, stf_plan *plan) {
+    const stf_demand *demand = planner->demand;
+    uint64_t bands = 0;
+    for (uint32_t p = 0; p < demand->geometry->plane_count; p++)
+        bands += demand->geometry->planes[p].bands;
+    plan->sweep = way->sweep;
+    plan->spill_all = way->spill_all;
+    plan->stripe_columns = way->stripe_columns;
+    plan->stripes = stf_geometry_stripes(demand->geometry, way->stripe_columns);
+    plan->encoders = crew->encoders;
+    plan->readers = crew->readers;
+    plan->unit_buffers = crew->unit_buffers;
+    plan->slots = crew->slots;
+    plan->reserved_slots = reserved_slots(planner, way);
+    plan->regions = spill_regions(planner, way, crew);
+    plan->lease_bytes = lease_bytes(planner, way, crew->readers);
+    plan->predicted_peak_bytes = need_bytes(planner, way, crew);
+    plan->decodes = demand->source_blocks + (plan->stripes - 1) * demand->seam_decodes;
+    plan->spill_bytes = stf_mul(stf_mul(way->spilled_pixels, bands), demand->geometry->sample_bytes);
+}
+
+static bool make(const stf_planner *planner, stf_plan *plan, stf_error *err) {
+    const stf_demand *demand = planner->demand;
+    stf_way bands = striped_way(planner, planner->columns, false, false), chosen;
+    plan->requested_cap_bytes = demand->cap_bytes;
+    plan->floor_bytes = floor_bytes(planner, &bands);
+    plan->cap_bytes = demand->cap_bytes > plan->floor_bytes ? demand->cap_bytes : plan->floor_bytes;
+    if (plan->floor_bytes > INT64_MAX)
+        return stf_fail(err, CPLE_OutOfMemory, "The raster and its tiles are too large: the memory needed overflows");
+    /* Half the threads in memory beat all of them through the spill, but one alone does not. */
+    uint32_t encoders = demand->threads;
+    uint64_t tiles = stf_geometry_tiles(demand->geometry);
+    if (encoders > tiles)
+        encoders = (uint32_t)tiles;
+    while (encoders > 1 && !choose_way(planner, &bands, encoders, plan->cap_bytes, &chosen))
+        encoders /= 2;
+    if (encoders <= 1) {
+        encoders = 1;
+        if (!choose_way(planner, &bands, 1, plan->cap_bytes, &chosen))
+            return stf_fail(err, CPLE_AppDefined, "No way to copy within " CPL_FRMT_GUIB " bytes",
+                            (GUIntBig)plan->cap_bytes);
+    }
+    stf_crew crew = enlarge(planner, &chosen, least_crew(planner, &chosen, encoders), plan->cap_bytes);
+    fill_plan(planner, &chosen, &crew, plan);
+    return true;
+}
+
+bool stf_plan_make(const stf_demand *demand, stf_plan *plan, stf_error *err) {
+    stf_planner planner = {demand, NULL, demand->geometry->groups[0].x.cells};
+    uint64_t tiles = stf_geometry_tiles(demand->geometry);
+    if (tiles > SIZE_MAX / sizeof(uint32_t) || tiles > UINT32_MAX)
+        return stf_fail(err, CPLE_NotSupported,
+                        "The output would have " CPL_FRMT_GUIB
+                        " tiles, more than a TIFF can list; use larger BLOCKXSIZE and BLOCKYSIZE",
+                        (GUIntBig)tiles);
+    planner.remaining = calloc((size_t)tiles, sizeof(uint32_t));
+    if (!planner.remaining)
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the state of " CPL_FRMT_GUIB " tiles", (GUIntBig)tiles);
+    bool done = make(&planner, plan, err);
+    free(planner.remaining);
+    return done;
+}

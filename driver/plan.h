@@ -1,0 +1,71 @@
+/* Geometry + cap -> how the copy is made. Pure arithmetic; allocates one counter a tile while it thinks.
+ *
+ * Ways to make a copy, in order of preference (the first that fits wins):
+ *   BANDS          whole-width bands; open tiles stay in memory
+ *   STRIPES        stripes of unit columns, each top to bottom; tiles cut by a seam wait in the spill
+ *   SPILL          whole-width bands; every open tile lives in the spill until it is complete
+ *   SPILL, striped the same stripe by stripe (only sources whose read-ahead grows with the width need it)
+ * In each of them a unit is read once. Only the halo blocks at a seam of a WINDOWS source are decoded
+ * again, and the plan says how many.
+ *
+ * Memory of a way = tables + lease + encoders + readers + unit buffers + tile slots, each counted in
+ * bytes by the demand. The floor is the least of these sums over all ways, for one reader, one unit buffer
+ * and one encoder; a second encoder is in it where that adds no more than an eighth (raising a cap to a
+ * floor at which one core idles would save little and cost half the speed). */
+#ifndef STF_PLAN_H
+#define STF_PLAN_H
+
+#include "geometry.h"
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum { STF_SWEEP_BANDS, STF_SWEEP_STRIPES, STF_SWEEP_SPILL } stf_sweep;
+
+/* What one of each thing costs. All in bytes unless said otherwise. */
+typedef struct stf_demand {
+    const stf_geometry *geometry;
+    uint64_t cap_bytes;          /* as asked for */
+    uint32_t threads;            /* the most that may work */
+    bool parallel_read;          /* readers may be several, on any thread; else one, on the calling thread */
+    bool may_be_constant;        /* the source can deliver units without pixels */
+    uint64_t unit_bytes;         /* buffer of one decoded unit */
+    uint64_t reader_bytes;       /* one reader, beside the unit buffer: compressed block, decoder's copies */
+    uint64_t reader_lease_bytes; /* what one reader leaves in GDAL's cache */
+    uint64_t slot_bytes;         /* one tile: its pixels, later its compressed bytes */
+    uint64_t encoder_bytes;      /* one encoder: libtiff's copies and the codec's state */
+    uint64_t table_bytes;        /* tables of offsets, sizes and tile states */
+    uint64_t lease_bytes;        /* GDAL's cache for what the source reads underneath, whatever the stripe */
+    uint64_t lease_column_bytes; /* the same for each unit column of a stripe */
+    uint32_t lease_extra_columns;/* columns beside the stripe that its halo touches */
+    uint32_t min_stripe_columns; /* narrower stripes would decode too much again; >= 1 */
+    uint64_t source_blocks;      /* distinct blocks underneath */
+    uint64_t seam_decodes;       /* blocks decoded again for each seam between stripes */
+} stf_demand;
+
+typedef struct stf_plan {
+    stf_sweep sweep;
+    bool spill_all;              /* every tile waits in the spill, not only those at seams */
+    uint32_t stripe_columns, stripes;
+    uint32_t encoders, readers, unit_buffers, slots;
+    uint32_t reserved_slots;     /* slots that open tiles may not take: for tiles read back or filled with a constant */
+    uint64_t regions;            /* tiles that the spill file may hold at once; 0: no spill */
+    uint64_t lease_bytes;
+    uint64_t requested_cap_bytes, floor_bytes, cap_bytes; /* cap_bytes: the effective cap */
+    uint64_t predicted_peak_bytes;
+    uint64_t decodes;            /* predicted */
+    uint64_t spill_bytes;        /* predicted: pixels written to the spill */
+} stf_plan;
+
+/* Fails only where sizes overflow or there is no memory for the counters. A plan is always made for
+ * max(cap, floor): the caller compares the two and warns or refuses. */
+bool stf_plan_make(const stf_demand *demand, stf_plan *plan, stf_error *err);
+
+const char *stf_sweep_name(stf_sweep sweep); /* "BANDS", ... */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,41 @@
+/* The one small wrapper around what C and GDAL's CPL do not offer portably. */
+#ifndef STF_PLATFORM_H
+#define STF_PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cpl_port.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Zeroed pages straight from the system, so that freeing gives them back at once; bytes > 0.
+ * NULL when there are none to be had. */
+void *stf_platform_pages_alloc(size_t bytes);
+/* The same bytes as were asked for; pages may be NULL. */
+void stf_platform_pages_free(void *pages, size_t bytes);
+
+/* Memory this process may use, in bytes: the least of physical RAM, the limits of its cgroup and of
+ * all parents (v2 memory.max, v1 memory.limit_in_bytes), and RLIMIT_AS / RLIMIT_RSS / RLIMIT_DATA. Never 0. */
+uint64_t stf_platform_usable_memory(void);
+
+/* The least memory limit of a cgroup and all its parents, or UINT64_MAX where none is set.
+ * membership: a file in the form of /proc/self/cgroup; root: the folder in the place of
+ * /sys/fs/cgroup. Both forms (and v1 and v2 side by side) are understood; a group that is not to be
+ * seen below root (a container shows its own group as the root) counts by the parents that are. */
+uint64_t stf_platform_cgroup_limit(const char *membership, const char *root);
+
+/* True where path, or the folder it is to be made in, lies on a file system that keeps files in
+ * memory (tmpfs, ramfs, /vsimem/). Where that cannot be told: false. */
+bool stf_platform_is_memory_backed(const char *path);
+
+/* A number that differs between processes alive at one time, for temporary names. */
+uint64_t stf_platform_process_id(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

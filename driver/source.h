@@ -1,0 +1,92 @@
+/* What a copy reads from, behind one small table of calls.
+ *
+ *   BLOCKS   a plain dataset: its natural blocks, read past GDAL's cache where that is possible, by
+ *            several handles of our own where the dataset can safely be opened again
+ *   WINDOWS  a VRT: windows cut along the block grid of what lies underneath, read with RasterIO
+ *            through the leased part of GDAL's cache
+ *   ROWS     an opaque dataset (no driver), such as gdaldem hands over: strictly top to bottom, each
+ *            row or block pulled once, on the calling thread; what it reads underneath goes through the lease
+ *
+ * A source describes itself in the planner's terms first (stf_source_info), is opened for the number
+ * of readers the plan came to, and is then read unit by unit. */
+#ifndef STF_SOURCE_H
+#define STF_SOURCE_H
+
+#include "assembly.h"
+#include "gdal.h"
+#include "geometry.h"
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum { STF_SOURCE_BLOCKS, STF_SOURCE_WINDOWS, STF_SOURCE_ROWS } stf_source_kind;
+
+/* What the copy wants of the source. */
+typedef struct stf_source_request {
+    GDALDataType type;       /* of the output: units are delivered in it */
+    uint32_t tile_height_px; /* short blocks are read several at a time, but not across tiles */
+    uint64_t cap_bytes;
+} stf_source_request;
+
+/* Figures as in stf_demand. */
+typedef struct stf_source_info {
+    stf_source_kind kind;
+    stf_group *groups; /* the source's own */
+    uint32_t group_count;
+    bool parallel_read;
+    bool decodes_are_counted; /* stf_source_blocks_decoded counts; else the plan's figure is all there is */
+    uint64_t unit_bytes, reader_bytes, reader_lease_bytes, lease_bytes, lease_column_bytes;
+    uint32_t lease_extra_columns, min_stripe_columns;
+    uint64_t source_blocks, seam_decodes;
+    char summary[160]; /* for the debug output: "512 x 512 blocks of GTiff", ... */
+} stf_source_info;
+
+typedef struct stf_source stf_source;
+
+struct stf_source {
+    stf_source_info info;
+    GDALDatasetH dataset;   /* the caller's, or unwrapped */
+    GDALDatasetH unwrapped; /* what a plain VRT shows, opened and closed by us; or NULL */
+    stf_source_request request;
+    void *state;
+    bool (*open_readers)(stf_source *source, uint32_t readers, stf_error *err); /* calling thread; NULL: nothing to do */
+    bool (*read)(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
+                 stf_error *err);
+    void (*close)(stf_source *source); /* frees state */
+    volatile int blocks_decoded_low, blocks_decoded_high; /* counted by any reader; see stf_source_count_blocks */
+};
+
+/* Classifies the dataset and describes it. Calling thread. For ROWS it reads the first row, which is
+ * kept: read it before anything else is planned. NULL on failure. */
+stf_source *stf_source_create(GDALDatasetH dataset, const stf_source_request *request, stf_error *err);
+void stf_source_destroy(stf_source *source); /* calling thread; NULL is legal */
+
+const char *stf_source_kind_name(stf_source_kind kind); /* "BLOCKS", ... */
+
+/* In the form the pipeline calls. */
+bool stf_source_read_unit(void *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
+                          stf_error *err);
+uint64_t stf_source_blocks_decoded(const stf_source *source);
+
+/* --- for the kinds of sources ------------------------------------------------------------------ */
+
+bool stf_source_init_blocks(stf_source *source, stf_error *err);
+/* Leaves *fits false where the VRT is none that can be planned on (then it is read as BLOCKS). */
+bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err);
+bool stf_source_init_rows(stf_source *source, stf_error *err);
+
+void stf_source_count_blocks(stf_source *source, uint32_t blocks); /* any thread */
+/* What one cached block takes in GDAL's account. */
+uint64_t stf_source_cached_block_bytes(uint64_t block_bytes);
+/* How many blocks one above the other make a unit of worthwhile height (32 rows or so, at most 2 MiB and a thirty-second of the cap). */
+uint32_t stf_source_blocks_per_unit(const stf_source *source, uint32_t block_rows, uint64_t block_bytes);
+
+/* A VRT's underlying block-row span in bytes, for reading it row by row; 0: not known. */
+uint64_t stf_source_vrt_span_bytes(GDALDatasetH vrt);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,281 @@
+/* BLOCKS: natural blocks of a plain dataset.
+ *
+ * GDALReadBlock() goes past GDAL's cache straight into our buffer. It is used where it decodes a block once
+ * and no more: bands that are stored one by one, and GTiff's pixel-interleaved tiles (which keep the last
+ * decoded tile, and leave the tile's other bands in GDAL's cache: that is what the reader's lease is
+ * for). Everything else is read with RasterIO, block by block, through the cache.
+ *
+ * A GTiff file opened read-only is opened once more for each reader; it must turn out to be the same
+ * raster, down to where its first and last blocks lie in the file. Any other dataset is read by its own handle, on
+ * the calling thread. */
+#include "source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cpl_conv.h"
+#include "cpl_string.h"
+#include "cpl_vsi.h"
+#include "gdal_adaptor.h"
+#include "gtiff_cost.h"
+#include "messages.h"
+
+typedef struct blocks_group {
+    uint32_t block_width_px, block_rows; /* one block */
+    uint32_t blocks_per_unit;            /* one above the other */
+    size_t block_bytes;                  /* one band of one block, in the output's type */
+} blocks_group;
+
+typedef struct blocks_state {
+    bool read_block; /* GDALReadBlock, not RasterIO */
+    bool reopen;     /* readers have handles of their own */
+    uint32_t readers;
+    GDALDatasetH *handles;
+    blocks_group *groups;
+} blocks_state;
+
+/* --- what the dataset is like ------------------------------------------------------------------ */
+
+static bool bands_share_blocks(GDALDatasetH dataset) {
+    int width, height;
+    GDALGetBlockSize(GDALGetRasterBand(dataset, 1), &width, &height);
+    for (int band = 2; band <= GDALGetRasterCount(dataset); band++) {
+        int w, h;
+        GDALGetBlockSize(GDALGetRasterBand(dataset, band), &w, &h);
+        if (w != width || h != height)
+            return false;
+    }
+    return true;
+}
+
+static bool bands_are_of_type(GDALDatasetH dataset, GDALDataType type) {
+    for (int band = 1; band <= GDALGetRasterCount(dataset); band++)
+        if (GDALGetRasterDataType(GDALGetRasterBand(dataset, band)) != type)
+            return false;
+    return true;
+}
+
+/* Bands that one block of the file holds together are read together. */
+static bool is_pixel_interleaved(GDALDatasetH dataset) {
+    const char *interleave = GDALGetMetadataItem(dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
+    return GDALGetRasterCount(dataset) > 1 && bands_share_blocks(dataset) && (!interleave || !EQUAL(interleave, "BAND"));
+}
+
+/* --- describing -------------------------------------------------------------------------------- */
+
+static void describe_group(stf_source *source, blocks_state *state, uint32_t number, uint32_t first_band, uint32_t bands) {
+    GDALRasterBandH band = GDALGetRasterBand(source->dataset, (int)first_band + 1);
+    uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset), height = (uint32_t)GDALGetRasterYSize(source->dataset);
+    stf_group *group = &source->info.groups[number];
+    blocks_group *shape = &state->groups[number];
+    int block_width, block_height;
+    GDALGetBlockSize(band, &block_width, &block_height);
+    shape->block_width_px = (uint32_t)block_width;
+    shape->block_rows = (uint32_t)block_height;
+    shape->block_bytes = (size_t)block_width * (size_t)block_height * (size_t)GDALGetDataTypeSizeBytes(source->request.type);
+    shape->blocks_per_unit = stf_source_blocks_per_unit(source, shape->block_rows, stf_mul(shape->block_bytes, bands));
+    group->first_band = first_band;
+    group->bands = bands;
+    group->x = stf_axis_make(width, 0, block_width);
+    group->y = stf_axis_make(height, 0, (double)block_height * shape->blocks_per_unit);
+
+    uint64_t unit = stf_mul(stf_mul(shape->block_bytes, bands), shape->blocks_per_unit);
+    if (unit > source->info.unit_bytes)
+        source->info.unit_bytes = unit;
+    source->info.source_blocks += (uint64_t)group->x.cells * ((height - 1) / shape->block_rows + 1);
+    uint64_t reader = stf_gtiff_reader_bytes(source->dataset, first_band, bands);
+    if (reader > source->info.reader_bytes)
+        source->info.reader_bytes = reader;
+    uint64_t cached = stf_mul(stf_source_cached_block_bytes(shape->block_bytes), bands);
+    bool through_cache = !state->read_block || bands > 1;
+    if (through_cache && cached > source->info.reader_lease_bytes)
+        source->info.reader_lease_bytes = cached;
+}
+
+/* One block row is one strip: a "block" of a row may also be GDAL's slice of one large compressed strip,
+ * which can only be decoded from its top. */
+static bool blocks_are_separate(GDALDatasetH dataset) {
+    GDALRasterBandH band = GDALGetRasterBand(dataset, 1);
+    int width, height;
+    GDALGetBlockSize(band, &width, &height);
+    if (height > 1 || GDALGetRasterYSize(dataset) == 1)
+        return true;
+    uint64_t first = stf_gtiff_block_item(band, "BLOCK_OFFSET", 0, 0), second = stf_gtiff_block_item(band, "BLOCK_OFFSET", 0, 1);
+    return first != 0 && second != 0 && first != second;
+}
+
+static bool is_same_raster(GDALDatasetH a, GDALDatasetH b) {
+    double ga[6] = {0}, gb[6] = {0};
+    if (GDALGetRasterXSize(a) != GDALGetRasterXSize(b) || GDALGetRasterYSize(a) != GDALGetRasterYSize(b) ||
+        GDALGetRasterCount(a) != GDALGetRasterCount(b) || GDALGetGeoTransform(a, ga) != GDALGetGeoTransform(b, gb) ||
+        memcmp(ga, gb, sizeof ga) != 0)
+        return false;
+    for (int i = 1; i <= GDALGetRasterCount(a); i++) {
+        GDALRasterBandH band_a = GDALGetRasterBand(a, i), band_b = GDALGetRasterBand(b, i);
+        int wa, ha, wb, hb;
+        GDALGetBlockSize(band_a, &wa, &ha);
+        GDALGetBlockSize(band_b, &wb, &hb);
+        uint32_t last_x = (uint32_t)((GDALGetRasterXSize(a) - 1) / wa), last_y = (uint32_t)((GDALGetRasterYSize(a) - 1) / ha);
+        if (GDALGetRasterDataType(band_a) != GDALGetRasterDataType(band_b) || wa != wb || ha != hb ||
+            stf_gtiff_block_item(band_a, "BLOCK_OFFSET", 0, 0) != stf_gtiff_block_item(band_b, "BLOCK_OFFSET", 0, 0) ||
+            stf_gtiff_block_item(band_a, "BLOCK_OFFSET", last_x, last_y) != stf_gtiff_block_item(band_b, "BLOCK_OFFSET", last_x, last_y) ||
+            stf_gtiff_block_item(band_a, "BLOCK_SIZE", last_x, last_y) != stf_gtiff_block_item(band_b, "BLOCK_SIZE", last_x, last_y))
+            return false;
+    }
+    return true;
+}
+
+static GDALDatasetH open_again(GDALDatasetH dataset) {
+    const char *const drivers[] = {"GTiff", NULL};
+    CPLPushErrorHandler(CPLQuietErrorHandler);
+    GDALDatasetH again = GDALOpenEx(GDALGetDescription(dataset), GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, drivers,
+                                    (const char *const *)stf_gdal_open_options(dataset), NULL);
+    CPLPopErrorHandler();
+    CPLErrorReset();
+    if (again && !is_same_raster(dataset, again)) {
+        GDALClose(again);
+        again = NULL;
+    }
+    return again;
+}
+
+/* The first reader's handle is opened while the source is described: that it can be is part of the description. */
+static bool try_reopen(stf_source *source, blocks_state *state) {
+    GDALDatasetH dataset = source->dataset;
+    if (!state->read_block || !stf_gtiff_is(dataset) || GDALGetAccess(dataset) != GA_ReadOnly || !blocks_are_separate(dataset))
+        return false;
+    GDALDatasetH again = open_again(dataset);
+    if (!again)
+        return false;
+    state->handles = VSICalloc(1, sizeof(GDALDatasetH));
+    if (!state->handles) {
+        GDALClose(again);
+        return false;
+    }
+    state->handles[0] = again;
+    state->readers = 1;
+    return true;
+}
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+static bool open_readers(stf_source *source, uint32_t readers, stf_error *err) {
+    blocks_state *state = source->state;
+    if (!state->reopen || readers <= state->readers)
+        return true;
+    GDALDatasetH *handles = VSIRealloc(state->handles, readers * sizeof *handles);
+    if (!handles)
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for %u readers", readers);
+    state->handles = handles;
+    while (state->readers < readers) {
+        handles[state->readers] = open_again(source->dataset);
+        if (!handles[state->readers])
+            return stf_fail(err, CPLE_OpenFailed, "%s cannot be opened a second time, or has changed meanwhile",
+                            GDALGetDescription(source->dataset));
+        state->readers++;
+    }
+    return true;
+}
+
+/* All bands of one block below each other: band after band, each blocks_per_unit blocks high. */
+static bool read_one_block(stf_source *source, GDALDatasetH dataset, const stf_unit *unit, uint32_t block_row,
+                           unsigned char *to, size_t band_bytes, stf_error *err) {
+    const stf_group *group = &source->info.groups[unit->group];
+    for (uint32_t b = 0; b < group->bands; b++) {
+        GDALRasterBandH band = GDALGetRasterBand(dataset, (int)(group->first_band + b) + 1);
+        if (GDALReadBlock(band, (int)unit->column, (int)block_row, to + b * band_bytes) != CE_None) {
+            char context[128];
+            snprintf(context, sizeof context, "Reading block %u, %u of band %u of the source", unit->column, block_row,
+                     group->first_band + b + 1);
+            return stf_fail_with_last(err, context);
+        }
+    }
+    stf_source_count_blocks(source, 1);
+    return true;
+}
+
+static bool read_blocks(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
+                        stf_error *err) {
+    blocks_state *state = source->state;
+    const blocks_group *shape = &state->groups[unit->group];
+    GDALDatasetH dataset = state->reopen ? state->handles[reader] : source->dataset;
+    pixels->pixels = buffer;
+    pixels->row_bytes = shape->block_bytes / shape->block_rows;
+    pixels->band_bytes = shape->block_bytes * shape->blocks_per_unit;
+    uint32_t first = unit->row * shape->blocks_per_unit;
+    uint32_t last = (unit->window.y + unit->window.height - 1) / shape->block_rows;
+    for (uint32_t row = first; row <= last; row++)
+        if (!read_one_block(source, dataset, unit, row, (unsigned char *)buffer + (row - first) * shape->block_bytes,
+                            pixels->band_bytes, err))
+            return false;
+    return true;
+}
+
+static bool read_with_rasterio(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer,
+                               stf_unit_pixels *pixels, stf_error *err) {
+    blocks_state *state = source->state;
+    const stf_group *group = &source->info.groups[unit->group];
+    const blocks_group *shape = &state->groups[unit->group];
+    const stf_window *window = &unit->window;
+    int pixel_bytes = GDALGetDataTypeSizeBytes(source->request.type);
+    (void)reader;
+    pixels->pixels = buffer;
+    pixels->row_bytes = (size_t)window->width * (size_t)pixel_bytes;
+    pixels->band_bytes = pixels->row_bytes * window->height;
+    for (uint32_t b = 0; b < group->bands; b++) {
+        GDALRasterBandH band = GDALGetRasterBand(source->dataset, (int)(group->first_band + b) + 1);
+        if (GDALRasterIOEx(band, GF_Read, (int)window->x, (int)window->y, (int)window->width, (int)window->height,
+                           (unsigned char *)buffer + b * pixels->band_bytes, (int)window->width, (int)window->height,
+                           source->request.type, pixel_bytes, (GSpacing)pixels->row_bytes, NULL) != CE_None) {
+            char context[160];
+            snprintf(context, sizeof context, "Reading %u x %u pixels at %u, %u of band %u of the source", window->width,
+                     window->height, window->x, window->y, group->first_band + b + 1);
+            return stf_fail_with_last(err, context);
+        }
+    }
+    stf_source_count_blocks(source, (window->height - 1) / shape->block_rows + 1);
+    return true;
+}
+
+static void close_blocks(stf_source *source) {
+    blocks_state *state = source->state;
+    for (uint32_t i = 0; i < state->readers; i++)
+        GDALClose(state->handles[i]);
+    VSIFree(state->handles);
+    VSIFree(state->groups);
+    VSIFree(state);
+}
+
+bool stf_source_init_blocks(stf_source *source, stf_error *err) {
+    GDALDatasetH dataset = source->dataset;
+    uint32_t bands = (uint32_t)GDALGetRasterCount(dataset);
+    bool together = is_pixel_interleaved(dataset);
+    uint32_t groups = together ? 1 : bands;
+    blocks_state *state = VSICalloc(1, sizeof *state);
+    source->state = state;
+    source->close = close_blocks;
+    if (state)
+        state->groups = VSICalloc(groups, sizeof *state->groups);
+    source->info.groups = VSICalloc(groups, sizeof *source->info.groups);
+    if (!state || !state->groups || !source->info.groups) {
+        if (!state)
+            source->close = NULL;
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the description of %u bands", bands);
+    }
+    source->info.kind = STF_SOURCE_BLOCKS;
+    source->info.group_count = groups;
+    source->info.decodes_are_counted = true;
+    bool is_vrt = EQUAL(GDALGetDriverShortName(GDALGetDatasetDriver(dataset)), "VRT");
+    state->read_block = GDALGetAccess(dataset) == GA_ReadOnly && bands_are_of_type(dataset, source->request.type) && !is_vrt &&
+                        (!together || stf_gtiff_is(dataset));
+    state->reopen = try_reopen(source, state);
+    source->info.parallel_read = state->reopen;
+    for (uint32_t g = 0; g < groups; g++)
+        describe_group(source, state, g, together ? 0 : g, together ? bands : 1);
+    source->open_readers = open_readers;
+    source->read = state->read_block ? read_blocks : read_with_rasterio;
+    snprintf(source->info.summary, sizeof source->info.summary, "%u x %u blocks of %s, %s", state->groups[0].block_width_px,
+             state->groups[0].block_rows, GDALGetDriverShortName(GDALGetDatasetDriver(dataset)),
+             state->reopen ? "read in parallel" : state->read_block ? "read by one handle" : "read through GDAL's cache");
+    return true;
+}

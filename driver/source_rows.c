@@ -1,0 +1,145 @@
+/* ROWS: an opaque dataset, pulled strictly top to bottom.
+ *
+ * gdaldem's dataset computes a row from a window of three rows of its DEM that only moves forward
+ * cheaply (and, asked for the last row out of turn, gives wrong rows afterwards); so each row is
+ * asked for once, in order. The very first row is read while the source is described, to see what
+ * it pulls in underneath, and kept. Its color-relief gives blocks of 3 or 4 bands instead: band after band
+ * of one block, so that what lies underneath is read once. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cpl_conv.h"
+#include "cpl_string.h"
+#include "cpl_vsi.h"
+#include "messages.h"
+#include "source.h"
+#include "upstream.h"
+
+typedef struct rows_state {
+    uint32_t block_width_px, block_rows, blocks_per_unit;
+    size_t block_bytes;       /* one band of one block */
+    unsigned char *first_row; /* all bands of the first row block, until it is used */
+} rows_state;
+
+static bool read_block(stf_source *source, uint32_t column, uint32_t row, unsigned char *to, size_t band_bytes, stf_error *err) {
+    const stf_group *group = &source->info.groups[0];
+    rows_state *state = source->state;
+    for (uint32_t b = 0; b < group->bands; b++) {
+        unsigned char *at = to + b * band_bytes;
+        if (state->first_row && column == 0 && row == 0) {
+            memcpy(at, state->first_row + b * state->block_bytes, state->block_bytes);
+            continue;
+        }
+        if (GDALReadBlock(GDALGetRasterBand(source->dataset, (int)b + 1), (int)column, (int)row, at) != CE_None) {
+            char context[128];
+            snprintf(context, sizeof context, "Reading block %u, %u of band %u of the source", column, row, b + 1);
+            return stf_fail_with_last(err, context);
+        }
+    }
+    return true;
+}
+
+static bool read_rows(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
+                      stf_error *err) {
+    rows_state *state = source->state;
+    uint32_t first = unit->row * state->blocks_per_unit;
+    uint32_t last = (unit->window.y + unit->window.height - 1) / state->block_rows;
+    (void)reader;
+    pixels->pixels = buffer;
+    pixels->row_bytes = state->block_bytes / state->block_rows;
+    pixels->band_bytes = state->block_bytes * state->blocks_per_unit;
+    for (uint32_t row = first; row <= last; row++)
+        if (!read_block(source, unit->column, row, (unsigned char *)buffer + (row - first) * state->block_bytes,
+                        pixels->band_bytes, err))
+            return false;
+    if (first == 0 && unit->column == 0) {
+        VSIFree(state->first_row);
+        state->first_row = NULL;
+    }
+    return true;
+}
+
+/* Reads the first row and learns from it what lies underneath. */
+static bool probe(stf_source *source, stf_upstream *upstream, stf_error *err) {
+    rows_state *state = source->state;
+    uint32_t bands = source->info.groups[0].bands;
+    unsigned char *row = VSIMalloc2(state->block_bytes, bands);
+    stf_upstream_probe *probe = row ? stf_upstream_begin(source->dataset) : NULL;
+    if (!probe) {
+        VSIFree(row);
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the first row of the source");
+    }
+    stf_messages messages = {0};
+    bool done = stf_messages_init(&messages);
+    if (done) {
+        stf_messages_begin(&messages);
+        done = read_block(source, 0, 0, row, state->block_bytes, err);
+        stf_messages_end();
+        stf_messages_raise(&messages);
+    }
+    stf_messages_free(&messages);
+    *upstream = stf_upstream_end(probe);
+    if (done)
+        state->first_row = row;
+    else
+        VSIFree(row);
+    return done;
+}
+
+static void close_rows(stf_source *source) {
+    rows_state *state = source->state;
+    VSIFree(state->first_row);
+    VSIFree(state);
+}
+
+static bool describe(stf_source *source, stf_error *err) {
+    rows_state *state = source->state;
+    stf_source_info *info = &source->info;
+    stf_group *group = info->groups;
+    uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset), height = (uint32_t)GDALGetRasterYSize(source->dataset);
+    int block_width, block_height;
+    GDALGetBlockSize(GDALGetRasterBand(source->dataset, 1), &block_width, &block_height);
+    group->first_band = 0;
+    group->bands = (uint32_t)GDALGetRasterCount(source->dataset);
+    state->block_width_px = (uint32_t)block_width;
+    state->block_rows = (uint32_t)block_height;
+    state->block_bytes = (size_t)block_width * (size_t)block_height * (size_t)GDALGetDataTypeSizeBytes(source->request.type);
+    state->blocks_per_unit = stf_source_blocks_per_unit(source, state->block_rows, stf_mul(state->block_bytes, group->bands));
+    group->x = stf_axis_make(width, 0, block_width);
+    group->y = stf_axis_make(height, 0, (double)block_height * state->blocks_per_unit);
+    info->unit_bytes = stf_mul(stf_mul(state->block_bytes, group->bands), state->blocks_per_unit);
+    info->source_blocks = (uint64_t)group->x.cells * ((height - 1) / state->block_rows + 1);
+    bool rows = block_height == 1 && block_width >= GDALGetRasterXSize(source->dataset);
+    if (rows) {
+        stf_upstream upstream;
+        if (!probe(source, &upstream, err))
+            return false;
+        info->lease_bytes = upstream.span_bytes;
+        info->reader_bytes = stf_add(upstream.reader_bytes, stf_mul(state->block_bytes, group->bands)); /* the first row, kept */
+        if (upstream.blocks > 0)
+            info->source_blocks = upstream.blocks;
+        snprintf(info->summary, sizeof info->summary, "rows of an opaque dataset, %s",
+                 upstream.confirmed ? "its own source found" : upstream.span_bytes > 0 ? "its own source guessed" : "nothing found underneath");
+        return true;
+    }
+    /* The same blocks underneath, of whatever type: the widest one is assumed. */
+    info->lease_bytes = stf_source_cached_block_bytes(stf_mul(stf_mul((uint64_t)block_width, (uint64_t)block_height), 8));
+    snprintf(info->summary, sizeof info->summary, "%d x %d blocks of an opaque dataset", block_width, block_height);
+    return true;
+}
+
+bool stf_source_init_rows(stf_source *source, stf_error *err) {
+    for (int band = 1; band <= GDALGetRasterCount(source->dataset); band++)
+        if (GDALGetRasterDataType(GDALGetRasterBand(source->dataset, band)) != source->request.type)
+            return stf_fail(err, CPLE_NotSupported, "The bands of this source have different types; convert it to one type first");
+    source->state = VSICalloc(1, sizeof(rows_state));
+    if (source->state)
+        source->close = close_rows;
+    source->info.groups = VSICalloc(1, sizeof *source->info.groups);
+    if (!source->state || !source->info.groups)
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the description of the source");
+    source->info.kind = STF_SOURCE_ROWS;
+    source->info.group_count = 1;
+    source->read = read_rows;
+    return describe(source, err);
+}

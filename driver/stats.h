@@ -1,0 +1,30 @@
+/* The figures of one copy, as the STREAMING metadata domain and the debug output show them. */
+#ifndef STF_STATS_H
+#define STF_STATS_H
+
+#include "cpl_string.h"
+#include "plan.h"
+#include "source.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stf_stats {
+    const stf_plan *plan;
+    const stf_source_info *source;
+    uint64_t peak_bytes, block_decodes, spill_bytes, spool_bytes;
+} stf_stats;
+
+/* CAP_BYTES, REQUESTED_CAP_BYTES, FLOOR_BYTES, PEAK_BYTES, PREDICTED_PEAK_BYTES, SOURCE_KIND, SWEEP, STRIPES, SOURCE_BLOCKS,
+ * BLOCK_DECODES, PREDICTED_DECODES, DECODES_MEASURED, SPILL_BYTES, PREDICTED_SPILL_BYTES, SPOOL_BYTES, THREADS.
+ * Free with CSLDestroy. */
+char **stf_stats_metadata(const stf_stats *stats);
+
+/* The plan, in a few lines of CPLDebug("StreamTIFF"). */
+void stf_stats_debug_plan(const stf_plan *plan, const stf_source_info *source);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,295 @@
+/* Layout of the file, front to back:
+ *
+ *      header (8 bytes, BigTIFF 16) | tiles as they come | directory and its values
+ *
+ * Only the header is touched twice: the directory's place is patched in at the end. */
+#define _LARGEFILE64_SOURCE /* glibc declares the struct behind VSIStatBufL only then */
+#include "tiff_file.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cpl_conv.h"
+#include "cpl_string.h"
+#include "cpl_vsi.h"
+#include "geometry.h"
+#include "scratch.h"
+#include "tiff_tags.h"
+
+enum { COPY_PIECE_BYTES = 1 << 20, HEADER_MAX_BYTES = 16, TABLE_ENTRY_BYTES = sizeof(uint64_t) + sizeof(uint32_t) };
+
+struct stf_tiff_file {
+    VSILFILE *stream; /* NULL: closed */
+    char *target;
+    char *path;  /* of the temporary file; NULL: moved to the target */
+    bool staged; /* copied to the target at the end, not renamed */
+    bool big;
+    bool failed;    /* a write fell short: what is in the file cannot be trusted */
+    uint64_t bytes; /* written so far: where the next write goes */
+    uint64_t tiles;
+    uint64_t *offsets;
+    uint32_t *counts_bytes;
+};
+
+/* --- errors and the target --------------------------------------------------------------------- */
+
+/* A failed write, with what is left on the disk where that is known. */
+static bool fail_write(const char *path, uint64_t asked_bytes, uint64_t at, stf_error *err) {
+    const char *reason = errno ? VSIStrerror(errno) : "the file system refuses it";
+    GIntBig left = VSIGetDiskFreeSpace(CPLGetDirname(path));
+    if (left >= 0)
+        return stf_fail(err, CPLE_FileIO,
+                        "Cannot write %llu bytes at offset %llu of %s: %s (%lld bytes are left on that disk)",
+                        (unsigned long long)asked_bytes, (unsigned long long)at, path, reason, (long long)left);
+    return stf_fail(err, CPLE_FileIO, "Cannot write %llu bytes at offset %llu of %s: %s",
+                    (unsigned long long)asked_bytes, (unsigned long long)at, path, reason);
+}
+
+static bool is_virtual(const char *target) {
+    return STARTS_WITH(target, "/vsi") && !STARTS_WITH(target, "/vsimem/");
+}
+
+/* Finds out how to reach the target, and that it can be reached, before anything is written. */
+static bool check_target(const char *target, bool *staged, stf_error *err) {
+    *staged = is_virtual(target);
+    VSIStatBufL status;
+    if (*staged)
+        return true;
+    if (target[0] == 0)
+        return stf_fail(err, CPLE_OpenFailed, "No name for the file to write");
+    if (VSIStatExL(target, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0) {
+        if (VSI_ISDIR(status.st_mode))
+            return stf_fail(err, CPLE_OpenFailed, "Cannot write %s: it is a folder", target);
+        *staged = !VSI_ISREG(status.st_mode); /* a pipe or a device */
+        VSILFILE *old = *staged ? NULL : VSIFOpenL(target, "rb+");
+        if (!*staged && !old)
+            return stf_fail(err, CPLE_OpenFailed, "Cannot write %s: %s", target, VSIStrerror(errno));
+        if (old)
+            VSIFCloseL(old);
+        return true;
+    }
+    const char *folder = CPLGetDirname(target);
+    if (!STARTS_WITH(target, "/vsimem/") &&
+        (VSIStatExL(folder, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) != 0 || !VSI_ISDIR(status.st_mode)))
+        return stf_fail(err, CPLE_OpenFailed, "Cannot write %s: there is no folder %s", target, folder);
+    return true;
+}
+
+/* --- writing ----------------------------------------------------------------------------------- */
+
+static bool write_next(void *sink, const void *data, size_t bytes, stf_error *err) {
+    stf_tiff_file *file = sink;
+    if (file->failed)
+        return stf_fail(err, CPLE_FileIO, "An earlier write to %s failed", file->path);
+    errno = 0;
+    if (VSIFWriteL(data, 1, bytes, file->stream) != bytes) {
+        file->failed = true;
+        return fail_write(file->path, bytes, file->bytes, err);
+    }
+    file->bytes += bytes;
+    return true;
+}
+
+/* The header, with the directory's place: 0 until it is known. */
+static size_t fill_header(bool big, uint64_t directory, unsigned char header[HEADER_MAX_BYTES]) {
+    static const uint16_t big_words[3] = {43, 8, 0}; /* version, bytes of an offset, reserved */
+    uint16_t classic_word = 42;
+    uint32_t classic_directory = (uint32_t)directory;
+    memcpy(header, CPL_IS_LSB ? "II" : "MM", 2);
+    memcpy(header + 2, big ? big_words : &classic_word, big ? sizeof(big_words) : sizeof(classic_word));
+    memcpy(header + (big ? 8 : 4), big ? (const void *)&directory : (const void *)&classic_directory, big ? 8 : 4);
+    return big ? 16 : 8;
+}
+
+bool stf_tiff_file_needs_big(uint64_t worst_case_bytes) {
+    return worst_case_bytes > UINT32_MAX;
+}
+
+uint64_t stf_tiff_file_table_bytes(uint64_t tiles) {
+    return stf_mul(tiles, TABLE_ENTRY_BYTES);
+}
+
+static bool allocate_tables(stf_tiff_file *file, stf_error *err) {
+    uint64_t bytes = stf_tiff_file_table_bytes(file->tiles);
+    if (file->tiles > 0 && bytes <= SIZE_MAX / 2) {
+        file->offsets = VSICalloc((size_t)file->tiles, sizeof(*file->offsets));
+        file->counts_bytes = VSICalloc((size_t)file->tiles, sizeof(*file->counts_bytes));
+    }
+    if (file->offsets && file->counts_bytes)
+        return true;
+    return stf_fail(err, CPLE_OutOfMemory, "No memory for the places of %llu tiles: %llu bytes; larger tiles need less",
+                    (unsigned long long)file->tiles, (unsigned long long)bytes);
+}
+
+static bool open_temporary(stf_tiff_file *file, stf_error *err) {
+    if (file->staged) /* any virtual name: into the folder for temporary files */
+        return stf_scratch_open("/vsistdout/", "tmp", &file->path, &file->stream, err);
+    file->path = stf_scratch_name(file->target, "tmp");
+    errno = 0;
+    file->stream = VSIFOpenL(file->path, "wb");
+    if (file->stream)
+        return true;
+    stf_fail(err, CPLE_OpenFailed, "Cannot create %s beside the target: %s", file->path,
+             errno ? VSIStrerror(errno) : "the file system refuses it");
+    CPLFree(file->path);
+    file->path = NULL;
+    return false;
+}
+
+stf_tiff_file *stf_tiff_file_create(const char *target, bool big, uint64_t tiles, stf_error *err) {
+    bool staged;
+    if (!check_target(target, &staged, err))
+        return NULL;
+    stf_tiff_file *file = VSICalloc(1, sizeof(*file));
+    if (!file) {
+        stf_fail(err, CPLE_OutOfMemory, "Out of memory for a TIFF file");
+        return NULL;
+    }
+    file->target = CPLStrdup(target);
+    file->staged = staged;
+    file->big = big;
+    file->tiles = tiles;
+    unsigned char header[HEADER_MAX_BYTES];
+    if (allocate_tables(file, err) && open_temporary(file, err) &&
+        write_next(file, header, fill_header(big, 0, header), err))
+        return file;
+    stf_tiff_file_abort(file);
+    return NULL;
+}
+
+bool stf_tiff_file_append(stf_tiff_file *file, uint64_t tile_index, const void *data, uint64_t bytes, stf_error *err) {
+    if (tile_index >= file->tiles || file->offsets[tile_index] != 0)
+        return stf_fail(err, CPLE_AppDefined, "Tile %llu of %llu does not exist or was written before",
+                        (unsigned long long)tile_index, (unsigned long long)file->tiles);
+    if (bytes == 0)
+        return true;
+    if (bytes > UINT32_MAX)
+        return stf_fail(err, CPLE_AppDefined, "A tile of %llu bytes is too large for %s", (unsigned long long)bytes,
+                        file->target);
+    if (!file->big && stf_add(file->bytes, bytes) > UINT32_MAX) {
+        file->failed = true;
+        return stf_fail(err, CPLE_FileIO, "%s would grow beyond 4 GiB, the limit of a classic TIFF: set BIGTIFF=YES",
+                        file->target);
+    }
+    uint64_t offset = file->bytes;
+    if (!write_next(file, data, (size_t)bytes, err))
+        return false;
+    file->offsets[tile_index] = offset;
+    file->counts_bytes[tile_index] = (uint32_t)bytes;
+    return true;
+}
+
+uint64_t stf_tiff_file_bytes(const stf_tiff_file *file) {
+    return file->bytes;
+}
+
+/* --- finishing --------------------------------------------------------------------------------- */
+
+static bool write_directory(stf_tiff_file *file, bool tiled, const stf_tag_list *tags, stf_error *err) {
+    static const unsigned char zeros[8] = {0};
+    size_t step = file->big ? 8 : 2;
+    size_t padding = (size_t)((step - file->bytes % step) % step);
+    if (padding && !write_next(file, zeros, padding, err))
+        return false;
+    stf_tile_tables tables = {file->offsets, file->counts_bytes, file->tiles, tiled};
+    uint64_t directory = file->bytes;
+    unsigned char header[HEADER_MAX_BYTES];
+    size_t header_bytes = fill_header(file->big, directory, header);
+    if (!stf_directory_write(file->big, tags, &tables, directory, write_next, file, err))
+        return false;
+    errno = 0;
+    if (VSIFSeekL(file->stream, 0, SEEK_SET) != 0 || VSIFWriteL(header, 1, header_bytes, file->stream) != header_bytes)
+        return fail_write(file->path, header_bytes, 0, err);
+    return true;
+}
+
+/* Buffered bytes may find the disk full only now. */
+static bool close_stream(stf_tiff_file *file, stf_error *err) {
+    VSILFILE *stream = file->stream;
+    file->stream = NULL;
+    errno = 0;
+    bool flushed = VSIFFlushL(stream) == 0;
+    int first_errno = errno;
+    bool closed = VSIFCloseL(stream) == 0;
+    if (flushed && closed)
+        return true;
+    errno = flushed ? errno : first_errno;
+    return fail_write(file->path, 0, file->bytes, err);
+}
+
+static bool copy_pieces(stf_tiff_file *file, VSILFILE *from, VSILFILE *to, void *piece, stf_error *err) {
+    for (uint64_t at = 0; at < file->bytes;) {
+        size_t bytes = file->bytes - at < COPY_PIECE_BYTES ? (size_t)(file->bytes - at) : COPY_PIECE_BYTES;
+        if (VSIFReadL(piece, 1, bytes, from) != bytes)
+            return stf_fail(err, CPLE_FileIO, "Cannot read %llu bytes at offset %llu back from %s",
+                            (unsigned long long)bytes, (unsigned long long)at, file->path);
+        errno = 0;
+        if (VSIFWriteL(piece, 1, bytes, to) != bytes)
+            return fail_write(file->target, bytes, at, err);
+        at += bytes;
+    }
+    return true;
+}
+
+/* Front to back, without seeking: the target may be a pipe. */
+static bool copy_to_target(stf_tiff_file *file, stf_error *err) {
+    void *piece = VSIMalloc(COPY_PIECE_BYTES);
+    VSILFILE *from = piece ? VSIFOpenL(file->path, "rb") : NULL;
+    errno = 0;
+    VSILFILE *to = from ? VSIFOpenL(file->target, "wb") : NULL;
+    bool done = false;
+    if (!piece)
+        stf_fail(err, CPLE_OutOfMemory, "Out of memory for a buffer of %d bytes", (int)COPY_PIECE_BYTES);
+    else if (!from)
+        stf_fail(err, CPLE_OpenFailed, "Cannot open %s again", file->path);
+    else if (!to)
+        stf_fail(err, CPLE_OpenFailed, "Cannot write %s: %s", file->target,
+                 errno ? VSIStrerror(errno) : "the file system refuses it");
+    else
+        done = copy_pieces(file, from, to, piece, err);
+    if (to && VSIFCloseL(to) != 0 && done)
+        done = fail_write(file->target, 0, file->bytes, err);
+    if (to && !done && is_virtual(file->target))
+        VSIUnlink(file->target); /* a half written object; never a pipe or a device of the user's */
+    if (from)
+        VSIFCloseL(from);
+    VSIFree(piece);
+    return done;
+}
+
+static bool rename_to_target(stf_tiff_file *file, stf_error *err) {
+    errno = 0;
+    if (VSIRename(file->path, file->target) != 0)
+        return stf_fail(err, CPLE_FileIO, "Cannot rename %s to %s: %s", file->path, file->target,
+                        errno ? VSIStrerror(errno) : "the file system refuses it");
+    CPLFree(file->path);
+    file->path = NULL;
+    return true;
+}
+
+bool stf_tiff_file_finish(stf_tiff_file *file, bool tiled, const stf_tag_list *tags, stf_error *err) {
+    bool done = write_directory(file, tiled, tags, err) && close_stream(file, err);
+    if (done) {
+        VSIFree(file->offsets);
+        VSIFree(file->counts_bytes);
+        file->offsets = NULL;
+        file->counts_bytes = NULL;
+        done = file->staged ? copy_to_target(file, err) : rename_to_target(file, err);
+    }
+    stf_tiff_file_abort(file); /* what is left: the memory, and the temporary file unless it was renamed */
+    return done;
+}
+
+void stf_tiff_file_abort(stf_tiff_file *file) {
+    if (!file)
+        return;
+    if (file->stream)
+        VSIFCloseL(file->stream);
+    if (file->path)
+        VSIUnlink(file->path);
+    CPLFree(file->path);
+    CPLFree(file->target);
+    VSIFree(file->offsets);
+    VSIFree(file->counts_bytes);
+    VSIFree(file);
+}

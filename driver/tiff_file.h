@@ -1,0 +1,70 @@
+/* The container: header, tiles in the order they are appended, one directory (IFD) at the end.
+ *
+ * Target names that can be renamed (plain files, /vsimem/) are written under a temporary name beside
+ * the target; every other target (pipes, /vsistdout/, /vsizip/, object stores) is staged in a
+ * scratch file and copied once, strictly sequentially. Either way nothing stands under the final
+ * name before stf_tiff_file_finish succeeds. Byte order is the host's. */
+#ifndef STF_TIFF_FILE_H
+#define STF_TIFF_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stf_tiff_file stf_tiff_file;
+
+/* One directory entry to be. Tags of types 1..18 of TIFF 6 / BigTIFF; values in host byte order. */
+typedef struct stf_tag {
+    uint16_t tag;
+    uint16_t type;
+    uint64_t count;
+    void *values; /* owned by the list it is in */
+} stf_tag;
+
+/* A growing list of tags, in any order; a tag that is set again replaces the earlier one. */
+typedef struct stf_tag_list {
+    stf_tag *items;
+    size_t count, room;
+} stf_tag_list;
+bool stf_tag_list_set(stf_tag_list *list, uint16_t tag, uint16_t type, uint64_t count, const void *values, stf_error *err);
+bool stf_tag_list_set_short(stf_tag_list *list, uint16_t tag, uint16_t value, stf_error *err);
+bool stf_tag_list_set_long(stf_tag_list *list, uint16_t tag, uint32_t value, stf_error *err);
+const stf_tag *stf_tag_list_find(const stf_tag_list *list, uint16_t tag); /* NULL: not there */
+void stf_tag_list_free(stf_tag_list *list);
+/* Bytes of one value of a TIFF type; 0: no such type. */
+size_t stf_tag_type_bytes(uint16_t type);
+
+/* Bytes of the offset and byte count tables of so many tiles, for the account. UINT64_MAX on overflow. */
+uint64_t stf_tiff_file_table_bytes(uint64_t tiles);
+
+/* True where this many bytes of tiles, tables and tags must not go into a classic TIFF. */
+bool stf_tiff_file_needs_big(uint64_t worst_case_bytes);
+
+/* Opens the temporary file and writes a header. tiles: how many tiles (or strips) the directory
+ * will list. A target that cannot be renamed is staged in CPL_TMPDIR (else where CPLGenerateTempFilename
+ * puts it). NULL on failure, nothing left behind. */
+stf_tiff_file *stf_tiff_file_create(const char *target, bool big, uint64_t tiles, stf_error *err);
+
+/* Appends one tile's bytes (bytes == 0: a missing tile, offset and count 0). Each index once, in any order. */
+bool stf_tiff_file_append(stf_tiff_file *file, uint64_t tile_index, const void *data, uint64_t bytes, stf_error *err);
+
+/* Writes the directory out of tags plus the two tables (324/325 tiled, 273/279 strips), patches the header, closes
+ * with errors checked, and moves the file to the target's name. The file is freed whatever the result;
+ * on failure nothing is left. The tags stay the caller's. */
+bool stf_tiff_file_finish(stf_tiff_file *file, bool tiled, const stf_tag_list *tags, stf_error *err);
+
+/* Closes and removes everything; NULL is legal. */
+void stf_tiff_file_abort(stf_tiff_file *file);
+
+/* Bytes written so far. */
+uint64_t stf_tiff_file_bytes(const stf_tiff_file *file);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

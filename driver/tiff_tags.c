@@ -1,0 +1,254 @@
+#include "tiff_tags.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpl_vsi.h"
+#include "geometry.h"
+#include "tiff.h"
+
+/* --- the list ---------------------------------------------------------------------------------- */
+
+size_t stf_tag_type_bytes(uint16_t type) {
+    static const unsigned char bytes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8};
+    return type < sizeof(bytes) ? bytes[type] : 0;
+}
+
+static uint64_t value_bytes(uint16_t type, uint64_t count) {
+    return stf_mul(stf_tag_type_bytes(type), count);
+}
+
+static stf_tag *find(const stf_tag_list *list, uint16_t tag) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].tag == tag)
+            return &list->items[i];
+    }
+    return NULL;
+}
+
+const stf_tag *stf_tag_list_find(const stf_tag_list *list, uint16_t tag) {
+    return find(list, tag);
+}
+
+static stf_tag *add_item(stf_tag_list *list) {
+    if (list->count == list->room) {
+        size_t room = list->room ? list->room * 2 : 32;
+        stf_tag *items = VSIRealloc(list->items, room * sizeof(*items));
+        if (!items)
+            return NULL;
+        list->items = items;
+        list->room = room;
+    }
+    stf_tag *item = &list->items[list->count++];
+    memset(item, 0, sizeof(*item));
+    return item;
+}
+
+bool stf_tag_list_set(stf_tag_list *list, uint16_t tag, uint16_t type, uint64_t count, const void *values,
+                      stf_error *err) {
+    uint64_t bytes = value_bytes(type, count);
+    if (bytes == 0 || bytes > SIZE_MAX / 2)
+        return stf_fail(err, CPLE_AppDefined, "TIFF tag %u cannot have %llu values of type %u", tag,
+                        (unsigned long long)count, type);
+    void *copy = VSIMalloc((size_t)bytes);
+    stf_tag *item = copy ? find(list, tag) : NULL;
+    if (copy && !item)
+        item = add_item(list);
+    if (!item) {
+        VSIFree(copy);
+        return stf_fail(err, CPLE_OutOfMemory, "Out of memory for %llu bytes of TIFF tag %u", (unsigned long long)bytes,
+                        tag);
+    }
+    memcpy(copy, values, (size_t)bytes);
+    VSIFree(item->values);
+    *item = (stf_tag){tag, type, count, copy};
+    return true;
+}
+
+bool stf_tag_list_set_short(stf_tag_list *list, uint16_t tag, uint16_t value, stf_error *err) {
+    return stf_tag_list_set(list, tag, TIFF_SHORT, 1, &value, err);
+}
+
+bool stf_tag_list_set_long(stf_tag_list *list, uint16_t tag, uint32_t value, stf_error *err) {
+    return stf_tag_list_set(list, tag, TIFF_LONG, 1, &value, err);
+}
+
+void stf_tag_list_free(stf_tag_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        VSIFree(list->items[i].values);
+    VSIFree(list->items);
+    *list = (stf_tag_list){0};
+}
+
+/* --- the directory ----------------------------------------------------------------------------- */
+
+/* One entry: a tag of the list, or one of the tile tables (values NULL). */
+typedef struct entry {
+    stf_tag tag;
+    uint64_t bytes;
+    uint64_t offset; /* of the values, where they do not fit */
+} entry;
+
+typedef struct directory {
+    bool big;
+    const stf_tile_tables *tables;
+    entry *entries;
+    size_t count;
+    stf_directory_sink write;
+    void *sink;
+} directory;
+
+static uint64_t align(bool big, uint64_t offset) {
+    uint64_t step = big ? 8 : 2;
+    return stf_add(offset, step - 1) / step * step;
+}
+
+static uint64_t head_bytes(bool big, uint64_t entries) {
+    return align(big, big ? 8 + 20 * entries + 8 : 2 + 12 * entries + 4);
+}
+
+static size_t inline_bytes(bool big) {
+    return big ? 8 : 4;
+}
+
+static uint16_t offsets_type(bool big) {
+    return big ? TIFF_LONG8 : TIFF_LONG;
+}
+
+uint64_t stf_directory_bytes(bool big, const stf_tag_list *tags, uint64_t tiles) {
+    uint64_t total = head_bytes(big, tags->count + 2);
+    uint64_t tables[2] = {value_bytes(offsets_type(big), tiles), value_bytes(TIFF_LONG, tiles)};
+    for (size_t i = 0; i < tags->count + 2; i++) {
+        const stf_tag *tag = i < tags->count ? &tags->items[i] : NULL;
+        uint64_t bytes = tag ? value_bytes(tag->type, tag->count) : tables[i - tags->count];
+        if (bytes > inline_bytes(big))
+            total = stf_add(total, align(big, bytes));
+    }
+    return total;
+}
+
+static int by_tag(const void *a, const void *b) {
+    return (int)((const entry *)a)->tag.tag - (int)((const entry *)b)->tag.tag;
+}
+
+static bool lay_out(directory *dir, const stf_tag_list *tags, uint64_t offset, stf_error *err) {
+    uint16_t offsets_tag = dir->tables->tiled ? TIFFTAG_TILEOFFSETS : TIFFTAG_STRIPOFFSETS;
+    uint16_t counts_tag = dir->tables->tiled ? TIFFTAG_TILEBYTECOUNTS : TIFFTAG_STRIPBYTECOUNTS;
+    for (size_t i = 0; i < tags->count; i++) {
+        if (tags->items[i].tag != offsets_tag && tags->items[i].tag != counts_tag)
+            dir->entries[dir->count++].tag = tags->items[i];
+    }
+    dir->entries[dir->count++].tag = (stf_tag){offsets_tag, offsets_type(dir->big), dir->tables->tiles, NULL};
+    dir->entries[dir->count++].tag = (stf_tag){counts_tag, TIFF_LONG, dir->tables->tiles, NULL};
+    qsort(dir->entries, dir->count, sizeof(entry), by_tag);
+
+    uint64_t next = stf_add(offset, head_bytes(dir->big, dir->count));
+    for (size_t i = 0; i < dir->count; i++) {
+        entry *item = &dir->entries[i];
+        item->bytes = value_bytes(item->tag.type, item->tag.count);
+        if (!dir->big && (item->tag.type >= TIFF_LONG8 || item->tag.count > UINT32_MAX))
+            return stf_fail(err, CPLE_AppDefined, "TIFF tag %u needs a BigTIFF: set BIGTIFF=YES", item->tag.tag);
+        if (item->bytes > inline_bytes(dir->big)) {
+            item->offset = next;
+            next = stf_add(next, align(dir->big, item->bytes));
+        }
+    }
+    if (next > (dir->big ? INT64_MAX : UINT32_MAX))
+        return stf_fail(err, CPLE_AppDefined, "The file would be larger than a %s TIFF can be: set BIGTIFF=YES",
+                        dir->big ? "big" : "classic");
+    return true;
+}
+
+/* Values of a tile table from index on, as many as fit into room; the type is the entry's. */
+static size_t table_piece(const directory *dir, const stf_tag *tag, uint64_t index, unsigned char *piece, size_t room) {
+    size_t size = stf_tag_type_bytes(tag->type);
+    size_t count = room / size;
+    if (count > tag->count - index)
+        count = (size_t)(tag->count - index);
+    bool counts = tag->tag == TIFFTAG_TILEBYTECOUNTS || tag->tag == TIFFTAG_STRIPBYTECOUNTS;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t value = counts ? dir->tables->counts_bytes[index + i] : dir->tables->offsets[index + i];
+        uint32_t low = (uint32_t)value; /* lay_out has seen that a classic TIFF ends below 4 GiB */
+        memcpy(piece + i * size, size == 8 ? (const void *)&value : (const void *)&low, size);
+    }
+    return count;
+}
+
+static bool write_values(const directory *dir, const entry *item, stf_error *err) {
+    static const unsigned char zeros[8] = {0};
+    unsigned char piece[4096];
+    if (item->tag.values) {
+        if (!dir->write(dir->sink, item->tag.values, (size_t)item->bytes, err))
+            return false;
+    } else {
+        for (uint64_t index = 0; index < item->tag.count;) {
+            size_t count = table_piece(dir, &item->tag, index, piece, sizeof(piece));
+            if (!dir->write(dir->sink, piece, count * stf_tag_type_bytes(item->tag.type), err))
+                return false;
+            index += count;
+        }
+    }
+    size_t padding = (size_t)(align(dir->big, item->bytes) - item->bytes);
+    return padding == 0 || dir->write(dir->sink, zeros, padding, err);
+}
+
+static unsigned char *put(unsigned char *at, const void *value, size_t bytes) {
+    memcpy(at, value, bytes);
+    return at + bytes;
+}
+
+/* A count or an offset, in the width of the format. */
+static unsigned char *put_size(bool big, unsigned char *at, uint64_t value) {
+    uint32_t low = (uint32_t)value;
+    return big ? put(at, &value, 8) : put(at, &low, 4);
+}
+
+static void fill_head(const directory *dir, unsigned char *head) {
+    uint64_t count = dir->count;
+    uint16_t low = (uint16_t)count;
+    unsigned char *at = dir->big ? put(head, &count, 8) : put(head, &low, 2);
+    for (size_t i = 0; i < dir->count; i++) {
+        const entry *item = &dir->entries[i];
+        at = put(at, &item->tag.tag, 2);
+        at = put(at, &item->tag.type, 2);
+        at = put_size(dir->big, at, item->tag.count);
+        if (item->offset)
+            at = put_size(dir->big, at, item->offset);
+        else { /* inline values lie at the left of the field; the rest is zero already */
+            if (item->tag.values)
+                memcpy(at, item->tag.values, (size_t)item->bytes);
+            else
+                table_piece(dir, &item->tag, 0, at, inline_bytes(dir->big));
+            at += inline_bytes(dir->big);
+        }
+    }
+}
+
+static bool write_all(directory *dir, stf_error *err) {
+    size_t bytes = (size_t)head_bytes(dir->big, dir->count);
+    unsigned char *head = VSICalloc(1, bytes);
+    if (!head)
+        return stf_fail(err, CPLE_OutOfMemory, "Out of memory for a TIFF directory of %u tags", (unsigned)dir->count);
+    fill_head(dir, head);
+    bool done = dir->write(dir->sink, head, bytes, err);
+    VSIFree(head);
+    for (size_t i = 0; done && i < dir->count; i++) {
+        if (dir->entries[i].offset)
+            done = write_values(dir, &dir->entries[i], err);
+    }
+    return done;
+}
+
+bool stf_directory_write(bool big, const stf_tag_list *tags, const stf_tile_tables *tables, uint64_t offset,
+                         stf_directory_sink write, void *sink, stf_error *err) {
+    directory dir = {.big = big, .tables = tables, .write = write, .sink = sink};
+    if (tags->count > UINT16_MAX - 2 || tables->tiles == 0)
+        return stf_fail(err, CPLE_AppDefined, "A TIFF directory cannot hold %llu tags and %llu tiles",
+                        (unsigned long long)tags->count, (unsigned long long)tables->tiles);
+    dir.entries = VSICalloc(tags->count + 2, sizeof(entry));
+    if (!dir.entries)
+        return stf_fail(err, CPLE_OutOfMemory, "Out of memory for a TIFF directory of %u tags", (unsigned)tags->count);
+    bool done = lay_out(&dir, tags, offset, err) && write_all(&dir, err);
+    VSIFree(dir.entries);
+    return done;
+}
