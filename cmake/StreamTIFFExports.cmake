@@ -16,5 +16,10 @@ function(streamtiff_export_only target symbol)
       target_link_options(${target} PRIVATE "LINKER:--version-script=${script}")
       set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${script}")
     endif()
+    # What is missing must be found when linking, not when a user's program first calls it.
+    check_linker_flag(CXX "LINKER:--no-undefined" STREAMTIFF_HAVE_NO_UNDEFINED)
+    if(STREAMTIFF_HAVE_NO_UNDEFINED AND NOT STREAMTIFF_SANITIZER)
+      target_link_options(${target} PRIVATE "LINKER:--no-undefined")
+    endif()
   endif() # Windows exports what is marked for export
 endfunction()

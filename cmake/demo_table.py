@@ -5,7 +5,9 @@ Runs gdal_translate and gdaldem slope on one raster, through StreamTIFF under a 
 with GDAL's block cache limited to the same cap, and measures each process:
 
   peak over baseline  its peak RSS, less that of the same command with the same driver on a tiny raster
-  amplification       the bytes it read, less those of the baseline, over the size of the source file
+  scratch             the bytes it wrote beyond the size of its output: what went through a scratch file
+  amplification       the bytes it read, less those of the baseline and the scratch it read back, over the
+                      size of the source file
 """
 
 import json
@@ -18,13 +20,13 @@ import time
 
 CAP_MB = 64
 MIB = 1 << 20
-ROW = "{:<14} {:<10} {:>7} {:>19} {:>14} {:>8}"
+ROW = "{:<14} {:<10} {:>7} {:>19} {:>14} {:>9} {:>8}"
 TILED = ["-of", "GTiff", "-co", "TILED=YES", "-co", "COMPRESS=DEFLATE", "-co", "NUM_THREADS=ALL_CPUS"]
 TILED += ["-co", "BIGTIFF=IF_SAFER"]
 
 
 def measure(command, env):
-    """Runs a command; gives (seconds, peak RSS in bytes, bytes read)."""
+    """Runs a command; gives (seconds, peak RSS in bytes, bytes read, bytes written)."""
     started = time.monotonic()
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, but its /proc entry is still there
@@ -34,7 +36,7 @@ def measure(command, env):
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"failed with {process.returncode}: {' '.join(command)}")
-    return seconds, usage.ru_maxrss * 1024, int(io["rchar"])
+    return seconds, usage.ru_maxrss * 1024, int(io["rchar"]), int(io["wchar"])
 
 
 def geoid_grid():
@@ -84,14 +86,21 @@ def main(build_dir, raster=None):
 
     size = dem.stat().st_size
     print(f"Source: {dem}, {size / MIB:.0f} MiB\n")
-    print(ROW.format("what", "driver", "cap", "peak over baseline", "amplification", "seconds"), flush=True)
+    print(ROW.format("what", "driver", "cap", "peak over baseline", "amplification", "scratch", "seconds"), flush=True)
     for what, tool in tools.items():
         for driver, options in drivers.items():
-            target = str(work / f"{what.split()[-1]}_{driver}.tif")
-            _, base_rss, base_read = measure([*tool, *options, str(tiny), target], plugins)
-            seconds, rss, read = measure([*tool, *options, str(dem), target], plugins)
-            peak = f"{(rss - base_rss) / MIB:.0f} MiB"
-            print(ROW.format(what, driver, f"{CAP_MB} MiB", peak, f"{(read - base_read) / size:.2f}", f"{seconds:.1f}"), flush=True)
+            target = work / f"{what.split()[-1]}_{driver}.tif"
+            _, base_rss, base_read, _ = measure([*tool, *options, str(tiny), str(target)], plugins)
+            seconds, rss, read, written = measure([*tool, *options, str(dem), str(target)], plugins)
+            scratch = max(0, written - target.stat().st_size)
+            cells = (
+                f"{CAP_MB} MiB",
+                f"{(rss - base_rss) / MIB:.0f} MiB",
+                f"{(read - base_read - scratch) / size:.2f}",
+                f"{scratch / MIB:.0f} MiB",
+                f"{seconds:.1f}",
+            )
+            print(ROW.format(what, driver, *cells), flush=True)
 
     picture = work / "slope.png"
     as_picture = ["-of", "PNG", "-ot", "Byte", "-scale", "-exponent", "0.5", "-a_nodata", "none"]

@@ -9,6 +9,7 @@
 #include "lease.h"
 #include "options.h"
 #include "pipeline.h"
+#include "platform.h"
 #include "source.h"
 #include "stats.h"
 #include "tiff.h"
@@ -67,7 +68,7 @@ static uint16_t sample_format_of(stf_sample_kind kind) {
     return SAMPLEFORMAT_COMPLEXIEEEFP;
 }
 
-/* As GTiff: one type for all bands; where they differ, the one that holds them all, or an error if strict. */
+/* As GTiff: one type for all bands; where they differ, the first band's, or an error if strict. */
 static bool choose_type(copy *c, stf_error *err) {
     int bands = GDALGetRasterCount(c->dataset);
     c->type = bands > 0 ? GDALGetRasterDataType(GDALGetRasterBand(c->dataset, 1)) : GDT_Byte;
@@ -81,7 +82,6 @@ static bool choose_type(copy *c, stf_error *err) {
                             "All bands should have the same types in TIFF.");
         CPLError(CE_Warning, CPLE_AppDefined,
                  "Unable to export a GeoTIFF file with different data types per different bands. Band %d is converted.", band);
-        c->type = GDALDataTypeUnion(c->type, other);
     }
     return true;
 }
@@ -213,7 +213,9 @@ static bool agree_on_cap(const copy *c, stf_error *err) {
 }
 
 static bool make_plan(copy *c, stf_error *err) {
-    stf_source_request request = {c->type, c->options.block_height_px, c->options.cap_bytes};
+    /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
+    c->lease = stf_lease_begin(0);
+    stf_source_request request = {c->type, c->options.block_height_px, c->options.cap_bytes, c->lease};
     c->source = stf_source_create(c->dataset, &request, err);
     if (!c->source || !describe_planes(c, err) || !harvest(c, err))
         return false;
@@ -268,7 +270,7 @@ static bool copy_pixels(copy *c, stf_error *err) {
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the account");
     if (!charge(c, c->demand.table_bytes, "tables", err) || !charge(c, c->plan.lease_bytes, "GDAL's block cache", err))
         return false;
-    c->lease = stf_lease_begin(c->plan.lease_bytes);
+    stf_lease_resize(c->lease, c->plan.lease_bytes);
     if (c->source->open_readers && !c->source->open_readers(c->source, c->plan.readers, err))
         return false;
     job.geometry = &c->geometry;
@@ -356,6 +358,7 @@ static void release(copy *c) {
     stf_options_free(&c->options);
     stf_budget_destroy(c->budget);
     VSIFree(c->planes);
+    stf_platform_trim_heap(); /* what libtiff and GDAL used on our behalf */
 }
 
 /* The result as GTiff shows it, with our figures beside it. */

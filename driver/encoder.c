@@ -13,6 +13,7 @@
  * Tiles are encoded as a one-strip image of the tile's size: the codecs produce the same bytes for
  * both, and a short last strip differs from a tile only in its height (a reopened handle). */
 #include "encoder.h"
+#include "encoder_cost.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,10 +24,7 @@
 #include "tiff.h"
 #include "tiffio.h"
 
-enum {
-    END_OF_FILE = 16,      /* where every strip begins: behind a BigTIFF header */
-    RAW_SLACK_BYTES = 1024 /* libtiff's codecs flush some bytes before their buffer is full */
-};
+enum { END_OF_FILE = 16 /* where every strip begins: behind a BigTIFF header */ };
 
 static const uint16_t ycbcr_subsampling[2] = {2, 2}; /* what GTiff writes */
 /* Numerator and denominator of black and white for Y, Cb and Cr: what libtiff writes for 8 bits. */
@@ -313,7 +311,7 @@ static bool prepare(stf_encoder *encoder, stf_error *err) {
     const stf_tile_format *format = &encoder->format;
     if (!TIFFIsCODECConfigured(format->codec.compression))
         return refuse(encoder, "The libtiff of this system lacks the codec", err);
-    encoder->raw_bytes = stf_encoder_bound_bytes(format) + RAW_SLACK_BYTES;
+    encoder->raw_bytes = stf_encoder_raw_bytes(format);
     encoder->raw = VSIMalloc(encoder->raw_bytes);
     if (!encoder->raw)
         return stf_fail(err, CPLE_OutOfMemory, "Out of memory for an output buffer of %llu bytes",

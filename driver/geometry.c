@@ -20,7 +20,7 @@ static double cell_start(const stf_axis *axis, uint32_t cell) {
 
 stf_axis stf_axis_make(uint32_t size_px, double origin_px, double step_px) {
     stf_axis axis = {size_px, origin_px, step_px, 1};
-    if (!(step_px > 0) || step_px >= (double)size_px * 4)
+    if (!(step_px > 0) || step_px > UINT32_MAX)
         step_px = (double)size_px;
     if (step_px < 1)
         step_px *= ceil(1 / step_px);
@@ -282,15 +282,14 @@ bool stf_geometry_is_seam_column(const stf_geometry *geometry, uint32_t stripe_c
      * the next stripe begins with: ask for the units, not for the pixels. */
     uint32_t begin = stf_axis_start(&geometry->tile_x, tile_column);
     uint32_t end = stf_axis_start(&geometry->tile_x, tile_column + 1) - 1;
+    uint32_t first_px = begin, last_px = 0;
     for (uint32_t g = 0; g < geometry->group_count; g++) {
         const stf_axis *axis = &geometry->groups[g].x;
-        uint32_t first_px = stf_axis_start(axis, stf_axis_cell(axis, begin));
-        uint32_t last_px = stf_axis_start(axis, stf_axis_cell(axis, end));
-        const stf_axis *lead = &geometry->groups[0].x;
-        if (stf_axis_cell(lead, first_px) / stripe_columns != stf_axis_cell(lead, last_px) / stripe_columns)
-            return true;
+        first_px = min_u32(first_px, stf_axis_start(axis, stf_axis_cell(axis, begin)));
+        last_px = max_u32(last_px, stf_axis_start(axis, stf_axis_cell(axis, end)));
     }
-    return false;
+    const stf_axis *lead = &geometry->groups[0].x;
+    return stf_axis_cell(lead, first_px) / stripe_columns != stf_axis_cell(lead, last_px) / stripe_columns;
 }
 
 stf_open_tiles stf_geometry_open_tiles(const stf_geometry *geometry, uint32_t stripe_columns, uint32_t only_stripe,

@@ -7,6 +7,7 @@
 #include "geometry.h"
 
 #define READER_BASE_BYTES ((uint64_t)384 << 10) /* dataset, directory, codec tables, file buffers */
+#define RAW_IN_PLACE_BYTES ((uint64_t)1 << 20) /* up to here libtiff allocates it in one piece */
 #define BLOCKS_ASKED 65536u /* so many blocks are asked for their size; beyond that the worst is assumed */
 
 bool stf_gtiff_is(GDALDatasetH dataset) {
@@ -34,6 +35,12 @@ static uint64_t largest_compressed_block(GDALRasterBandH band, uint32_t rows, ui
     return largest < 2 * decoded_bytes ? largest : decoded_bytes;
 }
 
+/* libtiff's buffer of compressed bytes grows with realloc(), up to the largest block it has met so far: a large one
+ * that moves is there twice while it is copied, and the allocator is free to keep what it moved from. */
+static uint64_t raw_buffer_bytes(uint64_t largest_bytes) {
+    return largest_bytes > RAW_IN_PLACE_BYTES ? stf_mul(2, largest_bytes) : largest_bytes;
+}
+
 /* Decoded copies a codec of libtiff keeps beside the caller's buffer, in blocks. */
 static uint32_t decoder_copies(const char *compression) {
     if (EQUAL(compression, "DEFLATE") || EQUAL(compression, "LZW") || EQUAL(compression, "PACKBITS"))
@@ -55,7 +62,7 @@ uint64_t stf_gtiff_reader_bytes(GDALDatasetH dataset, uint32_t first_band, uint3
     bytes += 16 * (uint64_t)rows * columns; /* offsets and sizes of all blocks */
     const char *compression = GDALGetMetadataItem(dataset, "COMPRESSION", "IMAGE_STRUCTURE");
     if (compression) {
-        bytes = stf_add(bytes, largest_compressed_block(band, rows, columns, decoded));
+        bytes = stf_add(bytes, raw_buffer_bytes(largest_compressed_block(band, rows, columns, decoded)));
         bytes = stf_add(bytes, stf_mul(decoded, decoder_copies(compression)));
     }
     return bands > 1 ? stf_add(bytes, decoded) : bytes;

@@ -21,22 +21,22 @@ typedef enum { STF_UINT, STF_INT, STF_FLOAT, STF_COMPLEX_INT, STF_COMPLEX_FLOAT 
 typedef struct stf_raster {
     uint32_t width_px, height_px;
     uint32_t bands;
-    uint32_t sample_bytes;     /* 1, 2, 4, 8 or 16 (complex: both parts) */
+    uint32_t sample_bytes; /* 1, 2, 4, 8 or 16 (complex: both parts) */
     stf_sample_kind kind;
-    bool source_interleave_band; /* the source says INTERLEAVE=BAND (a hint GTiff follows or not) */
+    bool source_interleave_band; /* the source says INTERLEAVE=BAND: a hint that GTiff leaves to GDAL, and so do we */
 } stf_raster;
 
 typedef enum { STF_BIGTIFF_NO, STF_BIGTIFF_YES, STF_BIGTIFF_IF_NEEDED, STF_BIGTIFF_IF_SAFER } stf_bigtiff;
 
 /* What libtiff is told about a codec. Levels: -1 leaves libtiff's or GTiff's own default. */
 typedef struct stf_codec {
-    uint16_t compression;  /* TIFF tag 259 */
-    uint16_t predictor;    /* 1 none, 2 horizontal, 3 floating point; 1 where the codec has none */
-    int deflate_level;     /* ZLEVEL, 1..12 with libdeflate (also the second stage of LERC_DEFLATE) */
-    int zstd_level;        /* ZSTD_LEVEL, 1..22 (also the second stage of LERC_ZSTD) */
-    int lzma_preset;       /* LZMA_PRESET, 0..9 */
-    int jpeg_quality;      /* JPEG_QUALITY, 1..100 */
-    int webp_level;        /* WEBP_LEVEL, 1..100 */
+    uint16_t compression; /* TIFF tag 259 */
+    uint16_t predictor;   /* 1 none, 2 horizontal, 3 floating point; 1 where the codec has none */
+    int deflate_level;    /* ZLEVEL, 1..12 with libdeflate (also the second stage of LERC_DEFLATE) */
+    int zstd_level;       /* ZSTD_LEVEL, 1..22 (also the second stage of LERC_ZSTD) */
+    int lzma_preset;      /* LZMA_PRESET, 0..9 */
+    int jpeg_quality;     /* JPEG_QUALITY, 1..100 */
+    int webp_level;       /* WEBP_LEVEL, 1..100 */
     bool webp_lossless;
     int lerc_second_stage; /* LERC_ADD_COMPRESSION_NONE / _DEFLATE / _ZSTD of tiff.h */
     double max_z_error;    /* MAX_Z_ERROR, of LERC */
@@ -49,11 +49,11 @@ typedef struct stf_options {
     uint32_t block_height_px; /* rows of a tile or strip; a strip is never taller than the raster */
     bool pixel_interleave;    /* INTERLEAVE=PIXEL (true) or BAND; true where there is one band */
     stf_bigtiff bigtiff;
-    uint32_t threads;         /* >= 1, ALL_CPUS resolved */
-    bool cap_named;           /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
-    uint64_t cap_bytes;       /* the cap asked for, or the default where none was */
-    bool cap_strict;          /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
-    char **gtiff_options;     /* what the template file needs of the user's options (owned), GTiff's names */
+    uint32_t threads;     /* >= 1, ALL_CPUS resolved */
+    bool cap_named;       /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
+    uint64_t cap_bytes;   /* the cap asked for, or the default where none was */
+    bool cap_strict;      /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
+    char **gtiff_options; /* what the template file needs of the user's options (owned), GTiff's names */
 } stf_options;
 
 /* The XML of GDAL_DMD_CREATIONOPTIONLIST, with only those codecs that the linked libtiff has.

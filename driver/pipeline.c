@@ -38,7 +38,7 @@ typedef struct pipeline {
     uint64_t next_read, next_fill; /* numbers of units */
     uint64_t unit_count;
     unit_slot *units; /* ring, by number modulo unit_buffers */
-    uint32_t *idle_readers, idle_reader_count, readers_used;
+    bool *reader_charged;          /* for each reader: it has read, and is in the account */
     bool filling;
     bool touch_begun; /* the unit next_fill is partly filled in; touch says how far */
     stf_touch touch;
@@ -82,23 +82,22 @@ static bool finished(const pipeline *p) {
 
 /* --- read -------------------------------------------------------------------------------------- */
 
-static bool can_read(const pipeline *p) {
-    return !p->walk_done && p->next_read - p->next_fill < p->job->plan->unit_buffers &&
-           (p->idle_reader_count > 0 || p->readers_used < p->job->plan->readers) && stf_pool_free_items(p->buffers) > 0;
+/* A worker has a reader of its own or none: a decoder's buffers then come and go on one thread, and no allocator keeps
+ * a second set of them for another. */
+static bool can_read(const pipeline *p, uint32_t reader) {
+    return reader < p->job->plan->readers && !p->walk_done && p->next_read - p->next_fill < p->job->plan->unit_buffers &&
+           stf_pool_free_items(p->buffers) > 0;
 }
 
-static bool take_reader(pipeline *p, uint32_t *reader, stf_error *err) {
-    if (p->idle_reader_count > 0) {
-        *reader = p->idle_readers[--p->idle_reader_count];
-        return true;
-    }
-    if (!stf_budget_charge(p->job->budget, p->job->demand->reader_bytes, "a reader", err))
+static bool charge_reader(pipeline *p, uint32_t reader, stf_error *err) {
+    if (!p->reader_charged[reader] &&
+        !stf_budget_charge(p->job->budget, p->job->demand->reader_bytes, "a reader", err))
         return false;
-    *reader = p->readers_used++;
+    p->reader_charged[reader] = true;
     return true;
 }
 
-static bool begin_read(pipeline *p, unit_slot **slot, uint32_t *reader, stf_error *err) {
+static bool begin_read(pipeline *p, unit_slot **slot, uint32_t reader, stf_error *err) {
     stf_unit unit;
     if (!stf_walk_next(&p->walk, &unit)) {
         p->walk_done = true;
@@ -109,16 +108,15 @@ static bool begin_read(pipeline *p, unit_slot **slot, uint32_t *reader, stf_erro
     (*slot)->unit = unit;
     (*slot)->ready = false;
     p->next_read = unit.number + 1;
-    return take_reader(p, reader, err) && stf_pool_take(p->buffers, &(*slot)->buffer, err);
+    return charge_reader(p, reader, err) && stf_pool_take(p->buffers, &(*slot)->buffer, err);
 }
 
-static bool step_read(pipeline *p) {
+static bool step_read(pipeline *p, uint32_t reader) {
     stf_error err = {0};
     unit_slot *slot;
-    uint32_t reader = 0;
-    if (!can_read(p))
+    if (!can_read(p, reader))
         return false;
-    bool done = begin_read(p, &slot, &reader, &err);
+    bool done = begin_read(p, &slot, reader, &err);
     if (done && !slot)
         return true;
     if (done) {
@@ -128,7 +126,6 @@ static bool step_read(pipeline *p) {
                                    &slot->pixels, &err);
         stf_messages_end();
         lock(p);
-        p->idle_readers[p->idle_reader_count++] = reader;
         slot->ready = true;
     }
     if (!done)
@@ -292,7 +289,7 @@ static void tell_progress(pipeline *p, bool idle) {
 /* Filling comes first, for it frees a buffer; then reading, for without it there is soon nothing to encode. */
 static bool step(worker *w) {
     pipeline *p = w->pipeline;
-    return (w->commits && step_commit(p)) || (w->fills && step_fill(p)) || (w->reads && step_read(p)) ||
+    return (w->commits && step_commit(p)) || (w->fills && step_fill(p)) || (w->reads && step_read(p, w->number)) ||
            (w->encodes && step_encode(p, w->number));
 }
 
@@ -362,9 +359,9 @@ static bool set_up(pipeline *p, stf_error *err) {
     p->changed = CPLCreateCond();
     p->jobs = VSICalloc((size_t)p->job_room, sizeof *p->jobs);
     p->units = VSICalloc(plan->unit_buffers, sizeof *p->units);
-    p->idle_readers = VSICalloc(plan->readers, sizeof *p->idle_readers);
+    p->reader_charged = VSICalloc(plan->readers, sizeof *p->reader_charged);
     p->encoders = VSICalloc(plan->encoders, sizeof(stf_encoder *));
-    if (!p->mutex || !p->changed || !p->jobs || !p->units || !p->idle_readers || !p->encoders ||
+    if (!p->mutex || !p->changed || !p->jobs || !p->units || !p->reader_charged || !p->encoders ||
         !stf_messages_init(&p->messages))
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the queues of the copy");
     p->slots = stf_pool_create(job->budget, (size_t)job->demand->slot_bytes, plan->slots, "output tiles", err);
@@ -401,14 +398,16 @@ static void take_down(pipeline *p) {
             stf_encoder_destroy(p->encoders[i]);
             stf_budget_release(p->job->budget, p->job->demand->encoder_bytes);
         }
-    stf_budget_release(p->job->budget, p->job->demand->reader_bytes * p->readers_used);
+    for (uint32_t i = 0; p->reader_charged && i < p->job->plan->readers; i++)
+        if (p->reader_charged[i])
+            stf_budget_release(p->job->budget, p->job->demand->reader_bytes);
     stf_assembly_destroy(p->assembly);
     stf_spill_destroy(p->spill);
     stf_pool_destroy(p->buffers);
     stf_pool_destroy(p->slots);
     stf_messages_free(&p->messages);
     VSIFree(p->encoders);
-    VSIFree(p->idle_readers);
+    VSIFree(p->reader_charged);
     VSIFree(p->units);
     VSIFree(p->jobs);
     if (p->changed)

@@ -90,6 +90,28 @@ static uint32_t least_stripe_columns(const stf_planner *planner) {
     return least < 1 ? 1 : least > planner->columns ? planner->columns : least;
 }
 
+/* The bisection asked the first stripe for all of them; where grids are out of step another may need a tile more, so
+ * this goes down from its result. Down to half of that it prefers the stripes with the fewest seams: a little more cap must
+ * not turn stripes in step with the tiles into stripes that are out of step with them, or into a spill. */
+static stf_way most_in_step(const stf_planner *planner, uint32_t encoders, uint64_t cap_bytes, bool spill_all,
+                            uint32_t widest) {
+    bool choosy = !spill_all && planner->demand->seam_decodes == 0; /* else each stripe more costs more than its seams */
+    bool any = false;
+    stf_way best = {0};
+    for (uint32_t columns = widest; columns >= least_stripe_columns(planner); columns--) {
+        if (any && (!choosy || columns < widest / 2))
+            break;
+        if (any && stf_geometry_seam_pixels(planner->demand->geometry, columns) >= best.spilled_pixels)
+            continue;
+        stf_way way = striped_way(planner, columns, spill_all, false);
+        if (fits(planner, &way, encoders, cap_bytes)) {
+            best = way;
+            any = true;
+        }
+    }
+    return best;
+}
+
 /* The widest stripes that fit, by bisection; false: not even the narrowest do. */
 static bool widest_stripes(const stf_planner *planner, uint32_t encoders, uint64_t cap_bytes, bool spill_all,
                            stf_way *found) {
@@ -105,14 +127,7 @@ static bool widest_stripes(const stf_planner *planner, uint32_t encoders, uint64
         else
             bad = middle;
     }
-    /* The first stripe stood for all of them; where grids are out of step another may need a tile more. */
-    for (; good > least_stripe_columns(planner); good--) {
-        stf_way way = striped_way(planner, good, spill_all, false);
-        if (fits(planner, &way, encoders, cap_bytes)) {
-            *found = way;
-            break;
-        }
-    }
+    *found = most_in_step(planner, encoders, cap_bytes, spill_all, good);
     return true;
 }
 
@@ -138,6 +153,12 @@ static bool choose_way(const stf_planner *planner, const stf_way *bands, uint32_
     return widest_stripes(planner, encoders, cap_bytes, true, chosen);
 }
 
+/* The encoders that a way is chosen for: it decides the order of tiles in the file, so the threads that there happen
+ * to be have no say in it, nor in the floor. Two in memory beat many through the spill, but one alone does not. */
+static uint32_t ways_encoders(const stf_planner *planner) {
+    return stf_geometry_tiles(planner->demand->geometry) > 1 ? 2 : 1;
+}
+
 static uint64_t floor_bytes(const stf_planner *planner, const stf_way *bands) {
     uint32_t least = least_stripe_columns(planner);
     stf_way ways[4] = {*bands, *bands, *bands, *bands};
@@ -149,9 +170,9 @@ static uint64_t floor_bytes(const stf_planner *planner, const stf_way *bands) {
     for (int i = 0; i < 4; i++) {
         if (i == 2 && !seams_are_few(planner, &ways[i]))
             continue;
-        stf_crew one = least_crew(planner, &ways[i], 1), two = least_crew(planner, &ways[i], 2);
+        stf_crew one = least_crew(planner, &ways[i], 1), two = least_crew(planner, &ways[i], ways_encoders(planner));
         uint64_t need = need_bytes(planner, &ways[i], &one), more = need_bytes(planner, &ways[i], &two);
-        if (planner->demand->threads > 1 && more - need <= need / 8)
+        if (more - need <= need / 8)
             need = more;
         if (need < floor)
             floor = need;
@@ -167,6 +188,15 @@ static bool try_crew(const stf_planner *planner, const stf_way *way, stf_crew *c
         return false;
     *crew = *more;
     return true;
+}
+
+/* As many as there are threads, halved until they fit: what a half leaves over is for readers and slots. */
+static uint32_t first_encoders(const stf_planner *planner, const stf_way *way, uint64_t cap_bytes) {
+    uint64_t tiles = stf_geometry_tiles(planner->demand->geometry);
+    uint32_t encoders = planner->demand->threads < tiles ? planner->demand->threads : (uint32_t)tiles;
+    while (encoders > 1 && !fits(planner, way, encoders, cap_bytes))
+        encoders /= 2;
+    return encoders;
 }
 
 static uint64_t useful_slots(const stf_planner *planner, const stf_way *way, uint32_t encoders) {
@@ -260,20 +290,14 @@ static bool make(const stf_planner *planner, stf_plan *plan, stf_error *err) {
     plan->cap_bytes = demand->cap_bytes > plan->floor_bytes ? demand->cap_bytes : plan->floor_bytes;
     if (plan->floor_bytes > INT64_MAX)
         return stf_fail(err, CPLE_OutOfMemory, "The raster and its tiles are too large: the memory needed overflows");
-    /* Half the threads in memory beat all of them through the spill, but one alone does not. */
-    uint32_t encoders = demand->threads;
-    uint64_t tiles = stf_geometry_tiles(demand->geometry);
-    if (encoders > tiles)
-        encoders = (uint32_t)tiles;
-    while (encoders > 1 && !choose_way(planner, &bands, encoders, plan->cap_bytes, &chosen))
-        encoders /= 2;
-    if (encoders <= 1) {
+    uint32_t encoders = ways_encoders(planner);
+    if (encoders > 1 && !choose_way(planner, &bands, encoders, plan->cap_bytes, &chosen))
         encoders = 1;
-        if (!choose_way(planner, &bands, 1, plan->cap_bytes, &chosen))
-            return stf_fail(err, CPLE_AppDefined, "No way to copy within " CPL_FRMT_GUIB " bytes",
-                            (GUIntBig)plan->cap_bytes);
-    }
-    stf_crew crew = enlarge(planner, &chosen, least_crew(planner, &chosen, encoders), plan->cap_bytes);
+    if (encoders == 1 && !choose_way(planner, &bands, 1, plan->cap_bytes, &chosen))
+        return stf_fail(err, CPLE_AppDefined, "No way to copy within " CPL_FRMT_GUIB " bytes",
+                        (GUIntBig)plan->cap_bytes);
+    stf_crew least = least_crew(planner, &chosen, first_encoders(planner, &chosen, plan->cap_bytes));
+    stf_crew crew = enlarge(planner, &chosen, least, plan->cap_bytes);
     fill_plan(planner, &chosen, &crew, plan);
     return true;
 }

@@ -29,6 +29,9 @@
 #if defined(__linux__)
 #include <sys/vfs.h>
 #endif
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 enum { PATH_ROOM = 4096, MEMBERSHIP_ROOM = 16384 };
 
@@ -57,6 +60,12 @@ void stf_platform_pages_free(void *pages, size_t bytes) {
 #else
     (void)bytes;
     free(pages);
+#endif
+}
+
+void stf_platform_trim_heap(void) {
+#if defined(__GLIBC__)
+    malloc_trim(0);
 #endif
 }
 

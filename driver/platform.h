@@ -18,6 +18,9 @@ void *stf_platform_pages_alloc(size_t bytes);
 /* The same bytes as were asked for; pages may be NULL. */
 void stf_platform_pages_free(void *pages, size_t bytes);
 
+/* Asks the allocator to give free memory back to the system, where it can be asked. */
+void stf_platform_trim_heap(void);
+
 /* Memory this process may use, in bytes: the least of physical RAM, the limits of its cgroup and of
  * all parents (v2 memory.max, v1 memory.limit_in_bytes), and RLIMIT_AS / RLIMIT_RSS / RLIMIT_DATA. Never 0. */
 uint64_t stf_platform_usable_memory(void);

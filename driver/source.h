@@ -15,6 +15,7 @@
 #include "assembly.h"
 #include "gdal.h"
 #include "geometry.h"
+#include "lease.h"
 #include "status.h"
 
 #ifdef __cplusplus
@@ -28,6 +29,7 @@ typedef struct stf_source_request {
     GDALDataType type;       /* of the output: units are delivered in it */
     uint32_t tile_height_px; /* short blocks are read several at a time, but not across tiles */
     uint64_t cap_bytes;
+    stf_lease *lease;        /* the copy's, with no share yet: what is read while describing is read under it */
 } stf_source_request;
 
 /* Figures as in stf_demand. */
@@ -58,8 +60,8 @@ struct stf_source {
     volatile int blocks_decoded_low, blocks_decoded_high; /* counted by any reader; see stf_source_count_blocks */
 };
 
-/* Classifies the dataset and describes it. Calling thread. For ROWS it reads the first row, which is
- * kept: read it before anything else is planned. NULL on failure. */
+/* Classifies the dataset and describes it. Calling thread. For ROWS it reads the first rows, and
+ * keeps them. NULL on failure. */
 stf_source *stf_source_create(GDALDatasetH dataset, const stf_source_request *request, stf_error *err);
 void stf_source_destroy(stf_source *source); /* calling thread; NULL is legal */
 

@@ -19,6 +19,9 @@
 #include "gdal_adaptor.h"
 #include "gtiff_cost.h"
 #include "messages.h"
+#include "platform.h"
+
+#define LARGE_BLOCK_BYTES ((size_t)8 << 20)
 
 typedef struct blocks_group {
     uint32_t block_width_px, block_rows; /* one block */
@@ -180,6 +183,7 @@ static bool open_readers(stf_source *source, uint32_t readers, stf_error *err) {
 /* All bands of one block below each other: band after band, each blocks_per_unit blocks high. */
 static bool read_one_block(stf_source *source, GDALDatasetH dataset, const stf_unit *unit, uint32_t block_row,
                            unsigned char *to, size_t band_bytes, stf_error *err) {
+    const blocks_state *state = source->state;
     const stf_group *group = &source->info.groups[unit->group];
     for (uint32_t b = 0; b < group->bands; b++) {
         GDALRasterBandH band = GDALGetRasterBand(dataset, (int)(group->first_band + b) + 1);
@@ -191,6 +195,8 @@ static bool read_one_block(stf_source *source, GDALDatasetH dataset, const stf_u
         }
     }
     stf_source_count_blocks(source, 1);
+    if (state->groups[unit->group].block_bytes >= LARGE_BLOCK_BYTES)
+        stf_platform_trim_heap(); /* what the decoder's buffers left behind when they moved */
     return true;
 }
 

@@ -2,8 +2,8 @@
  *
  * gdaldem's dataset computes a row from a window of three rows of its DEM that only moves forward
  * cheaply (and, asked for the last row out of turn, gives wrong rows afterwards); so each row is
- * asked for once, in order. The very first row is read while the source is described, to see what
- * it pulls in underneath, and kept. Its color-relief gives blocks of 3 or 4 bands instead: band after band
+ * asked for once, in order. The first two rows are read while the source is described, to see what
+ * they pull in underneath, and kept (the very first may be all nodata, and read nothing). Its color-relief gives blocks of 3 or 4 bands instead: band after band
  * of one block, so that what lies underneath is read once. */
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,8 @@
 typedef struct rows_state {
     uint32_t block_width_px, block_rows, blocks_per_unit;
     size_t block_bytes;       /* one band of one block */
-    unsigned char *first_row; /* all bands of the first row block, until it is used */
+    uint32_t kept_rows;       /* first rows read while describing, all bands of each ... */
+    unsigned char *kept;      /* ... until they are used */
 } rows_state;
 
 static bool read_block(stf_source *source, uint32_t column, uint32_t row, unsigned char *to, size_t band_bytes, stf_error *err) {
@@ -26,8 +27,8 @@ static bool read_block(stf_source *source, uint32_t column, uint32_t row, unsign
     rows_state *state = source->state;
     for (uint32_t b = 0; b < group->bands; b++) {
         unsigned char *at = to + b * band_bytes;
-        if (state->first_row && column == 0 && row == 0) {
-            memcpy(at, state->first_row + b * state->block_bytes, state->block_bytes);
+        if (row < state->kept_rows) {
+            memcpy(at, state->kept + ((size_t)row * group->bands + b) * state->block_bytes, state->block_bytes);
             continue;
         }
         if (GDALReadBlock(GDALGetRasterBand(source->dataset, (int)b + 1), (int)column, (int)row, at) != CE_None) {
@@ -52,43 +53,54 @@ static bool read_rows(stf_source *source, uint32_t reader, const stf_unit *unit,
         if (!read_block(source, unit->column, row, (unsigned char *)buffer + (row - first) * state->block_bytes,
                         pixels->band_bytes, err))
             return false;
-    if (first == 0 && unit->column == 0) {
-        VSIFree(state->first_row);
-        state->first_row = NULL;
+    if (last + 1 >= state->kept_rows) {
+        VSIFree(state->kept);
+        state->kept = NULL;
+        state->kept_rows = 0;
     }
     return true;
 }
 
-/* Reads the first row and learns from it what lies underneath. */
-static bool probe(stf_source *source, stf_upstream *upstream, stf_error *err) {
+static bool read_first_rows(stf_source *source, uint32_t rows, unsigned char *to, stf_error *err) {
     rows_state *state = source->state;
-    uint32_t bands = source->info.groups[0].bands;
-    unsigned char *row = VSIMalloc2(state->block_bytes, bands);
-    stf_upstream_probe *probe = row ? stf_upstream_begin(source->dataset) : NULL;
+    size_t row_bytes = state->block_bytes * source->info.groups[0].bands;
+    for (uint32_t row = 0; row < rows; row++)
+        if (!read_block(source, 0, row, to + row * row_bytes, state->block_bytes, err))
+            return false;
+    return true;
+}
+
+/* Reads the first rows and learns from them what lies underneath. */
+static bool probe(stf_source *source, uint32_t rows, stf_upstream *upstream, stf_error *err) {
+    rows_state *state = source->state;
+    unsigned char *kept = VSIMalloc3(state->block_bytes, source->info.groups[0].bands, rows);
+    stf_upstream_probe *probe = kept ? stf_upstream_begin(source->dataset, source->request.lease) : NULL;
     if (!probe) {
-        VSIFree(row);
-        return stf_fail(err, CPLE_OutOfMemory, "No memory for the first row of the source");
+        VSIFree(kept);
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the first rows of the source");
     }
     stf_messages messages = {0};
     bool done = stf_messages_init(&messages);
     if (done) {
         stf_messages_begin(&messages);
-        done = read_block(source, 0, 0, row, state->block_bytes, err);
+        done = read_first_rows(source, rows, kept, err);
         stf_messages_end();
         stf_messages_raise(&messages);
     }
     stf_messages_free(&messages);
     *upstream = stf_upstream_end(probe);
-    if (done)
-        state->first_row = row;
-    else
-        VSIFree(row);
-    return done;
+    if (!done) {
+        VSIFree(kept);
+        return false;
+    }
+    state->kept = kept;
+    state->kept_rows = rows;
+    return true;
 }
 
 static void close_rows(stf_source *source) {
     rows_state *state = source->state;
-    VSIFree(state->first_row);
+    VSIFree(state->kept);
     VSIFree(state);
 }
 
@@ -112,10 +124,11 @@ static bool describe(stf_source *source, stf_error *err) {
     bool rows = block_height == 1 && block_width >= GDALGetRasterXSize(source->dataset);
     if (rows) {
         stf_upstream upstream;
-        if (!probe(source, &upstream, err))
+        uint32_t first_rows = height < 2 ? 1 : 2;
+        if (!probe(source, first_rows, &upstream, err))
             return false;
         info->lease_bytes = upstream.span_bytes;
-        info->reader_bytes = stf_add(upstream.reader_bytes, stf_mul(state->block_bytes, group->bands)); /* the first row, kept */
+        info->reader_bytes = stf_add(upstream.reader_bytes, stf_mul(state->block_bytes, (uint64_t)group->bands * first_rows));
         if (upstream.blocks > 0)
             info->source_blocks = upstream.blocks;
         snprintf(info->summary, sizeof info->summary, "rows of an opaque dataset, %s",

@@ -91,7 +91,9 @@ static void describe(stf_source *source, const stf_vrt_layers *layers) {
     if (in_step) {
         info->lease_bytes = stf_mul(lead->block_bytes, (uint64_t)(blocks_x * blocks_y));
     } else {
-        uint64_t span = stf_vrt_layers_span_bytes(layers, height, unit_y);
+        /* The walk goes tile by tile, and takes all rows of windows that begin in a tile before it moves on. */
+        double swept_y = unit_y * ceil(source->request.tile_height_px / unit_y);
+        uint64_t span = stf_vrt_layers_span_bytes(layers, height, swept_y);
         info->lease_column_bytes = span / group->x.cells + 1;
         info->lease_extra_columns = 3;
         info->lease_bytes = 3 * lead->block_bytes;

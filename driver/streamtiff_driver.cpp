@@ -12,8 +12,7 @@
 #include "gdal_priv.h"
 #include "gdal_proxy.h"
 
-namespace
-{
+namespace {
 
 constexpr const char *DRIVER_NAME = "StreamTIFF";
 
@@ -28,8 +27,7 @@ using StringList = char **;
 /* A GTiff dataset with one metadata domain more                        */
 /************************************************************************/
 
-class DomainDataset final : public GDALProxyDataset
-{
+class DomainDataset final : public GDALProxyDataset {
   public:
     DomainDataset(GDALDataset *inner, const char *domain, CSLConstList metadata);
     ~DomainDataset() override { CloseInner(); }
@@ -37,9 +35,13 @@ class DomainDataset final : public GDALProxyDataset
     GDALDataset *Inner() const { return m_inner; }
 
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 13, 0)
-    CPLErr Close(GDALProgressFunc, void *) override { return CloseBoth(); }
+    CPLErr Close(GDALProgressFunc, void *) override {
+        return CloseBoth();
+    }
 #elif GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
-    CPLErr Close() override { return CloseBoth(); }
+    CPLErr Close() override {
+        return CloseBoth();
+    }
 #endif
 
     char **GetMetadataDomainList() override;
@@ -49,21 +51,23 @@ class DomainDataset final : public GDALProxyDataset
     CPLErr SetMetadataItem(const char *name, const char *value, const char *domain) override;
 
     // What GDALProxyDataset forgets to forward.
-    void ClearStatistics() override
-    {
+    void ClearStatistics() override {
         if (m_inner != nullptr)
             m_inner->ClearStatistics();
     }
-    bool GetRawBinaryLayout(RawBinaryLayout &layout) override
-    {
+    bool GetRawBinaryLayout(RawBinaryLayout &layout) override {
         return m_inner != nullptr && m_inner->GetRawBinaryLayout(layout);
     }
 
   protected:
-    GDALDataset *RefUnderlyingDataset() const override { return m_inner; }
+    GDALDataset *RefUnderlyingDataset() const override {
+        return m_inner;
+    }
 
   private:
-    bool IsOurs(const char *domain) const { return domain != nullptr && EQUAL(domain, m_domain); }
+    bool IsOurs(const char *domain) const {
+        return domain != nullptr && EQUAL(domain, m_domain);
+    }
     CPLErr CloseInner();
     CPLErr CloseBoth();
 
@@ -74,62 +78,55 @@ class DomainDataset final : public GDALProxyDataset
     CPL_DISALLOW_COPY_ASSIGN(DomainDataset)
 };
 
-class DomainBand final : public GDALProxyRasterBand
-{
+class DomainBand final : public GDALProxyRasterBand {
   public:
-    explicit DomainBand(GDALRasterBand *inner)
-    {
+    explicit DomainBand(GDALRasterBand *inner) {
         eDataType = inner->GetRasterDataType();
         inner->GetBlockSize(&nBlockXSize, &nBlockYSize);
     }
 
     // What GDALProxyRasterBand forgets to forward.
-    const char *GetDescription() const override
-    {
+    const char *GetDescription() const override {
         const GDALRasterBand *inner = Inner();
         return inner != nullptr ? inner->GetDescription() : "";
     }
-    void SetDescription(const char *text) override
-    {
+    void SetDescription(const char *text) override {
         if (GDALRasterBand *inner = Inner())
             inner->SetDescription(text);
     }
-    int64_t GetNoDataValueAsInt64(int *success) override
-    {
+    int64_t GetNoDataValueAsInt64(int *success) override {
         return Inner() != nullptr ? Inner()->GetNoDataValueAsInt64(success)
                                   : GDALRasterBand::GetNoDataValueAsInt64(success);
     }
-    uint64_t GetNoDataValueAsUInt64(int *success) override
-    {
+    uint64_t GetNoDataValueAsUInt64(int *success) override {
         return Inner() != nullptr ? Inner()->GetNoDataValueAsUInt64(success)
                                   : GDALRasterBand::GetNoDataValueAsUInt64(success);
     }
-    CPLErr SetNoDataValueAsInt64(int64_t value) override
-    {
+    CPLErr SetNoDataValueAsInt64(int64_t value) override {
         return Inner() != nullptr ? Inner()->SetNoDataValueAsInt64(value) : CE_Failure;
     }
-    CPLErr SetNoDataValueAsUInt64(uint64_t value) override
-    {
+    CPLErr SetNoDataValueAsUInt64(uint64_t value) override {
         return Inner() != nullptr ? Inner()->SetNoDataValueAsUInt64(value) : CE_Failure;
     }
 
   protected:
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0)
-    GDALRasterBand *RefUnderlyingRasterBand(bool) const override { return Inner(); }
+    GDALRasterBand *RefUnderlyingRasterBand(bool) const override {
+        return Inner();
+    }
 #else
-    GDALRasterBand *RefUnderlyingRasterBand() const override { return Inner(); }
+    GDALRasterBand *RefUnderlyingRasterBand() const override {
+        return Inner();
+    }
 #endif
-    int IGetDataCoverageStatus(int x, int y, int width, int height, int stop_mask, double *percent) override
-    {
-        return Inner() != nullptr
-                   ? Inner()->GetDataCoverageStatus(x, y, width, height, stop_mask, percent)
-                   : GDALRasterBand::IGetDataCoverageStatus(x, y, width, height, stop_mask, percent);
+    int IGetDataCoverageStatus(int x, int y, int width, int height, int stop_mask, double *percent) override {
+        return Inner() != nullptr ? Inner()->GetDataCoverageStatus(x, y, width, height, stop_mask, percent)
+                                  : GDALRasterBand::IGetDataCoverageStatus(x, y, width, height, stop_mask, percent);
     }
 
   private:
     // By way of the dataset, so that nothing is left to be seen once it is closed.
-    GDALRasterBand *Inner() const
-    {
+    GDALRasterBand *Inner() const {
         GDALDataset *inner = static_cast<DomainDataset *>(poDS)->Inner();
         return inner != nullptr ? inner->GetRasterBand(nBand) : nullptr;
     }
@@ -138,8 +135,7 @@ class DomainBand final : public GDALProxyRasterBand
 };
 
 DomainDataset::DomainDataset(GDALDataset *inner, const char *domain, CSLConstList metadata)
-    : m_inner(inner), m_domain(domain), m_metadata(CSLDuplicate(const_cast<char **>(metadata)))
-{
+    : m_inner(inner), m_domain(domain), m_metadata(CSLDuplicate(const_cast<char **>(metadata))) {
     nRasterXSize = inner->GetRasterXSize();
     nRasterYSize = inner->GetRasterYSize();
     eAccess = inner->GetAccess();
@@ -148,8 +144,7 @@ DomainDataset::DomainDataset(GDALDataset *inner, const char *domain, CSLConstLis
         SetBand(i, new DomainBand(inner->GetRasterBand(i)));
 }
 
-CPLErr DomainDataset::CloseInner()
-{
+CPLErr DomainDataset::CloseInner() {
     GDALDataset *inner = m_inner;
     m_inner = nullptr;
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
@@ -161,39 +156,33 @@ CPLErr DomainDataset::CloseInner()
 }
 
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
-CPLErr DomainDataset::CloseBoth()
-{
+CPLErr DomainDataset::CloseBoth() {
     const CPLErr inner_result = CloseInner();
     const CPLErr own_result = GDALDataset::Close();
     return inner_result != CE_None ? inner_result : own_result;
 }
 #endif
 
-char **DomainDataset::GetMetadataDomainList()
-{
+char **DomainDataset::GetMetadataDomainList() {
     return CSLAddString(GDALProxyDataset::GetMetadataDomainList(), m_domain);
 }
 
-StringList DomainDataset::GetMetadata(const char *domain)
-{
+StringList DomainDataset::GetMetadata(const char *domain) {
     return IsOurs(domain) ? m_metadata.List() : GDALProxyDataset::GetMetadata(domain);
 }
 
-const char *DomainDataset::GetMetadataItem(const char *name, const char *domain)
-{
+const char *DomainDataset::GetMetadataItem(const char *name, const char *domain) {
     return IsOurs(domain) ? m_metadata.FetchNameValue(name) : GDALProxyDataset::GetMetadataItem(name, domain);
 }
 
-CPLErr DomainDataset::SetMetadata(StringList metadata, const char *domain)
-{
+CPLErr DomainDataset::SetMetadata(StringList metadata, const char *domain) {
     if (!IsOurs(domain))
         return GDALProxyDataset::SetMetadata(metadata, domain);
     CPLError(CE_Failure, CPLE_NotSupported, "Metadata domain %s is read-only.", m_domain.c_str());
     return CE_Failure;
 }
 
-CPLErr DomainDataset::SetMetadataItem(const char *name, const char *value, const char *domain)
-{
+CPLErr DomainDataset::SetMetadataItem(const char *name, const char *value, const char *domain) {
     if (!IsOurs(domain))
         return GDALProxyDataset::SetMetadataItem(name, value, domain);
     CPLError(CE_Failure, CPLE_NotSupported, "Metadata domain %s is read-only.", m_domain.c_str());
@@ -206,27 +195,37 @@ CPLErr DomainDataset::SetMetadataItem(const char *name, const char *value, const
 
 // Not a proxy: what is not forwarded here by name never reaches the source. No driver, so that GTiff
 // takes none of its shortcuts (copying the compressed tiles of a JPEG).
-class StandInDataset final : public GDALDataset
-{
+class StandInDataset final : public GDALDataset {
   public:
     StandInDataset(GDALDataset *source, int width, int height);
 
     char **GetMetadataDomainList() override { return m_source->GetMetadataDomainList(); }
     StringList GetMetadata(const char *domain) override { return m_source->GetMetadata(domain); }
-    const char *GetMetadataItem(const char *name, const char *domain) override
-    {
+    const char *GetMetadataItem(const char *name, const char *domain) override {
         return m_source->GetMetadataItem(name, domain);
     }
     const OGRSpatialReference *GetSpatialRef() const override { return m_source->GetSpatialRef(); }
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 12, 0)
-    CPLErr GetGeoTransform(GDALGeoTransform &transform) const override { return m_source->GetGeoTransform(transform); }
+    CPLErr GetGeoTransform(GDALGeoTransform &transform) const override {
+        return m_source->GetGeoTransform(transform);
+    }
 #else
-    CPLErr GetGeoTransform(double *transform) override { return m_source->GetGeoTransform(transform); }
+    CPLErr GetGeoTransform(double *transform) override {
+        return m_source->GetGeoTransform(transform);
+    }
 #endif
-    int GetGCPCount() override { return m_source->GetGCPCount(); }
-    const OGRSpatialReference *GetGCPSpatialRef() const override { return m_source->GetGCPSpatialRef(); }
-    const GDAL_GCP *GetGCPs() override { return m_source->GetGCPs(); }
-    char **GetFileList() override { return nullptr; }
+    int GetGCPCount() override {
+        return m_source->GetGCPCount();
+    }
+    const OGRSpatialReference *GetGCPSpatialRef() const override {
+        return m_source->GetGCPSpatialRef();
+    }
+    const GDAL_GCP *GetGCPs() override {
+        return m_source->GetGCPs();
+    }
+    char **GetFileList() override {
+        return nullptr;
+    }
 
   private:
     GDALDataset *m_source; // not owned
@@ -236,11 +235,9 @@ class StandInDataset final : public GDALDataset
 
 // Masks: GDALRasterBand makes those of nodata values and alpha bands from what is forwarded, and knows
 // of no other.
-class StandInBand final : public GDALRasterBand
-{
+class StandInBand final : public GDALRasterBand {
   public:
-    StandInBand(GDALRasterBand *source, int width) : m_source(source)
-    {
+    StandInBand(GDALRasterBand *source, int width) : m_source(source) {
         eDataType = source->GetRasterDataType();
         nBlockXSize = width;
         nBlockYSize = 1;
@@ -262,18 +259,15 @@ class StandInBand final : public GDALRasterBand
     GDALRasterAttributeTable *GetDefaultRAT() override { return m_source->GetDefaultRAT(); }
 
     // Nothing is to be computed from pixels that are not the source's.
-    CPLErr ComputeStatistics(int, double *, double *, double *, double *, GDALProgressFunc, void *) override
-    {
+    CPLErr ComputeStatistics(int, double *, double *, double *, double *, GDALProgressFunc, void *) override {
         return CE_Failure;
     }
-    CPLErr GetHistogram(double, double, int, GUIntBig *, int, int, GDALProgressFunc, void *) override
-    {
+    CPLErr GetHistogram(double, double, int, GUIntBig *, int, int, GDALProgressFunc, void *) override {
         return CE_Failure;
     }
 
   protected:
-    CPLErr IReadBlock(int, int, void *data) override
-    {
+    CPLErr IReadBlock(int, int, void *data) override {
         memset(data, 0, static_cast<size_t>(nBlockXSize) * static_cast<size_t>(GDALGetDataTypeSizeBytes(eDataType)));
         return CE_None;
     }
@@ -284,8 +278,7 @@ class StandInBand final : public GDALRasterBand
     CPL_DISALLOW_COPY_ASSIGN(StandInBand)
 };
 
-StandInDataset::StandInDataset(GDALDataset *source, int width, int height) : m_source(source)
-{
+StandInDataset::StandInDataset(GDALDataset *source, int width, int height) : m_source(source) {
     nRasterXSize = width;
     nRasterYSize = height;
     for (int i = 1; i <= source->GetRasterCount(); i++)
@@ -294,8 +287,7 @@ StandInDataset::StandInDataset(GDALDataset *source, int width, int height) : m_s
 
 // NBITS is hidden: the template must have samples of whole bytes, as the tiles have. The list is asked
 // instead of the item, because GDAL warns who asks for PIXELTYPE.
-const char *StandInBand::GetMetadataItem(const char *name, const char *domain)
-{
+const char *StandInBand::GetMetadataItem(const char *name, const char *domain) {
     if (domain == nullptr || !EQUAL(domain, "IMAGE_STRUCTURE"))
         return m_source->GetMetadataItem(name, domain);
     return EQUAL(name, "NBITS") ? nullptr : CSLFetchNameValue(m_source->GetMetadata(domain), name);
@@ -305,29 +297,24 @@ const char *StandInBand::GetMetadataItem(const char *name, const char *domain)
 /* A dataset for a target that cannot be read back                      */
 /************************************************************************/
 
-class UnreadableBand final : public GDALRasterBand
-{
+class UnreadableBand final : public GDALRasterBand {
   public:
-    UnreadableBand(GDALRasterBand *shape, int width)
-    {
+    UnreadableBand(GDALRasterBand *shape, int width) {
         eDataType = shape->GetRasterDataType();
         nBlockXSize = width;
         nBlockYSize = 1;
     }
 
   protected:
-    CPLErr IReadBlock(int, int, void *) override
-    {
+    CPLErr IReadBlock(int, int, void *) override {
         CPLError(CE_Failure, CPLE_NotSupported, "%s cannot be read back.", poDS->GetDescription());
         return CE_Failure;
     }
 };
 
-class UnreadableDataset final : public GDALDataset
-{
+class UnreadableDataset final : public GDALDataset {
   public:
-    UnreadableDataset(GDALDataset *shape, const char *description)
-    {
+    UnreadableDataset(GDALDataset *shape, const char *description) {
         nRasterXSize = shape->GetRasterXSize();
         nRasterYSize = shape->GetRasterYSize();
         poDriver = GetGDALDriverManager()->GetDriverByName(DRIVER_NAME);
@@ -343,36 +330,30 @@ class UnreadableDataset final : public GDALDataset
 /************************************************************************/
 
 GDALDataset *CreateCopy(const char *target, GDALDataset *source, int strict, StringList options,
-                        GDALProgressFunc progress, void *progress_data)
-{
+                        GDALProgressFunc progress, void *progress_data) {
     return GDALDataset::FromHandle(
         stf_create_copy(target, GDALDataset::ToHandle(source), strict, options, progress, progress_data));
 }
 
 } // namespace
 
-GDALDatasetH stf_gdal_with_domain(GDALDatasetH inner, const char *domain, CSLConstList metadata)
-{
+GDALDatasetH stf_gdal_with_domain(GDALDatasetH inner, const char *domain, CSLConstList metadata) {
     return GDALDataset::ToHandle(new DomainDataset(GDALDataset::FromHandle(inner), domain, metadata));
 }
 
-GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height)
-{
+GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height) {
     return GDALDataset::ToHandle(new StandInDataset(GDALDataset::FromHandle(source), width, height));
 }
 
-GDALDatasetH stf_gdal_unreadable(GDALDatasetH shape, const char *description)
-{
+GDALDatasetH stf_gdal_unreadable(GDALDatasetH shape, const char *description) {
     return GDALDataset::ToHandle(new UnreadableDataset(GDALDataset::FromHandle(shape), description));
 }
 
-CSLConstList stf_gdal_open_options(GDALDatasetH dataset)
-{
+CSLConstList stf_gdal_open_options(GDALDatasetH dataset) {
     return GDALDataset::FromHandle(dataset)->GetOpenOptions();
 }
 
-int stf_gdal_block_is_cached(GDALRasterBandH band, int x, int y)
-{
+int stf_gdal_block_is_cached(GDALRasterBandH band, int x, int y) {
     GDALRasterBlock *block = GDALRasterBand::FromHandle(band)->TryGetLockedBlockRef(x, y);
     if (block != nullptr)
         block->DropLock();
@@ -390,8 +371,7 @@ extern "C" STF_EXPORT void GDALRegister_StreamTIFF(void);
 
 // No Open and no file extension: an unlisted plugin stands before GTiff and would take its files.
 // No Create: programs hand over a dataset to pull from only where there is none.
-void GDALRegister_StreamTIFF(void)
-{
+void GDALRegister_StreamTIFF(void) {
     if (!GDAL_CHECK_VERSION(DRIVER_NAME) || GDALGetDriverByName(DRIVER_NAME) != nullptr)
         return;
     GDALDriver *driver = new GDALDriver();

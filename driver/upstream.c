@@ -6,7 +6,6 @@
 #include "cpl_vsi.h"
 #include "gdal_adaptor.h"
 #include "gtiff_cost.h"
-#include "lease.h"
 #include "platform.h"
 #include "source.h"
 
@@ -39,9 +38,9 @@ static uint64_t band_row_bytes(GDALRasterBandH band, uint64_t *blocks) {
     uint64_t rows = ((uint64_t)GDALGetRasterBandYSize(band) - 1) / (uint64_t)height + 1;
     uint64_t bytes = (uint64_t)width * (uint64_t)height * (uint64_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
     *blocks = columns * rows;
-    /* One block more than the row, for the window that is being read across the seam of two block rows; blocks of a row or two
-     * give no seam to speak of, but the window of three rows lies across as many of them. */
-    uint64_t kept = height < 3 ? 4 * columns : columns + 1;
+    /* The first row of the next block row pushes out the blocks of this one, which nobody asks for again. A window of three
+     * rows that begins anew lies across several blocks of a row or two. */
+    uint64_t kept = height < 3 ? 4 * columns : columns;
     return kept * stf_source_cached_block_bytes(bytes);
 }
 
@@ -69,7 +68,7 @@ static void add_candidates(stf_upstream_probe *probe, GDALDatasetH opaque) {
             probe->candidates[probe->count++] = all[i];
 }
 
-stf_upstream_probe *stf_upstream_begin(GDALDatasetH opaque) {
+stf_upstream_probe *stf_upstream_begin(GDALDatasetH opaque, stf_lease *lease) {
     stf_upstream_probe *probe = VSICalloc(1, sizeof *probe);
     if (!probe)
         return NULL;
@@ -80,7 +79,8 @@ stf_upstream_probe *stf_upstream_begin(GDALDatasetH opaque) {
                 GDALFlushRasterCache(GDALGetRasterBand(probe->candidates[i], band));
     /* Whatever the first row brings in is what every later row needs, so the cap can be no smaller: the
      * cache may take it now, or the probe would see only the blocks that survived. */
-    probe->lease = stf_lease_begin(stf_platform_usable_memory() / 4);
+    probe->lease = lease;
+    stf_lease_resize(lease, stf_platform_usable_memory() / 4);
     probe->used_before_bytes = GDALGetCacheUsed64();
     return probe;
 }
@@ -98,7 +98,7 @@ stf_upstream stf_upstream_end(stf_upstream_probe *probe) {
             found.span_bytes = stf_source_vrt_span_bytes(probe->candidates[i]);
     if (found.span_bytes == 0 && grown > 0)
         found.span_bytes = (uint64_t)grown + (uint64_t)grown / 8;
-    stf_lease_end(probe->lease);
+    stf_lease_resize(probe->lease, found.span_bytes);
     VSIFree(probe);
     return found;
 }

@@ -1,8 +1,8 @@
 /* What an opaque dataset reads underneath, and how much of GDAL's cache that takes.
  *
  * gdaldem's dataset keeps its DEM to itself, but the DEM is among GDAL's open datasets, with the same size
- * and geotransform. It is confirmed by its blocks turning up in the cache when one row of the opaque
- * dataset is read. A reader that goes top to bottom needs one block row of it at a time: a window of
+ * and geotransform. It is confirmed by its blocks turning up in the cache when the first rows of the
+ * opaque dataset are read. A reader that goes top to bottom needs one block row of it at a time: a window of
  * three rows moves on by one, and keeps the two others itself. */
 #ifndef STF_UPSTREAM_H
 #define STF_UPSTREAM_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "gdal.h"
+#include "lease.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,10 +26,11 @@ typedef struct stf_upstream {
 
 typedef struct stf_upstream_probe stf_upstream_probe;
 
-/* Before the first row of opaque is read: finds the datasets that may be it, makes room in GDAL's
- * cache and empties the caches of those that are read-only. NULL only without memory. */
-stf_upstream_probe *stf_upstream_begin(GDALDatasetH opaque);
-/* After it was read. Frees the probe. */
+/* Before the first rows of opaque are read: finds the datasets that may be it, makes room in GDAL's
+ * cache (by the copy's own lease, which the probe must not outlive) and empties the caches of those that
+ * are read-only. NULL only without memory. */
+stf_upstream_probe *stf_upstream_begin(GDALDatasetH opaque, stf_lease *lease);
+/* After they were read; the lease is cut down to the span. Frees the probe. */
 stf_upstream stf_upstream_end(stf_upstream_probe *probe);
 
 #ifdef __cplusplus

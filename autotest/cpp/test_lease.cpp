@@ -18,8 +18,7 @@ class Lease : public testing::Test {
     void SetUp() override { GDALSetCacheMax64(200 * MB); }
 };
 
-TEST_F(Lease, nested_leases_add_up_and_the_last_restores)
-{
+TEST_F(Lease, nested_leases_add_up_and_the_last_restores) {
     const GIntBig used = GDALGetCacheUsed64();
     stf_lease *a = stf_lease_begin(10 * MB);
     EXPECT_EQ(GDALGetCacheMax64(), used + 10 * MB);
@@ -34,8 +33,7 @@ TEST_F(Lease, nested_leases_add_up_and_the_last_restores)
     stf_lease_end(nullptr);
 }
 
-TEST_F(Lease, raises_a_small_limit_too)
-{
+TEST_F(Lease, raises_a_small_limit_too) {
     GDALSetCacheMax64(MB);
     stf_lease *lease = stf_lease_begin(64 * MB);
     EXPECT_GE(GDALGetCacheMax64(), 64 * MB);
@@ -43,8 +41,7 @@ TEST_F(Lease, raises_a_small_limit_too)
     EXPECT_EQ(GDALGetCacheMax64(), MB);
 }
 
-TEST_F(Lease, change_by_somebody_else_survives)
-{
+TEST_F(Lease, change_by_somebody_else_survives) {
     stf_lease *lease = stf_lease_begin(10 * MB);
     GDALSetCacheMax64(77 * MB);
     stf_lease_end(lease);
@@ -70,18 +67,16 @@ TEST_F(Lease, change_by_somebody_else_survives)
     EXPECT_EQ(GDALGetCacheMax64(), 99 * MB);
 }
 
-TEST_F(Lease, blocks_in_use_at_the_start_stay_cached)
-{
+TEST_F(Lease, blocks_in_use_at_the_start_stay_cached) {
     GDALAllRegister();
     const char *path = "/vsimem/lease.tif";
-    GDALDatasetH dataset =
-        GDALCreate(GDALGetDriverByName("GTiff"), path, 1024, 1024, 1, GDT_Byte, nullptr);
+    GDALDatasetH dataset = GDALCreate(GDALGetDriverByName("GTiff"), path, 1024, 1024, 1, GDT_Byte, nullptr);
     ASSERT_NE(dataset, nullptr);
     std::vector<unsigned char> row(1024);
     for (int y = 0; y < 1024; y++)
-        ASSERT_EQ(GDALRasterIO(GDALGetRasterBand(dataset, 1), GF_Read, 0, y, 1024, 1, row.data(), 1024, 1, GDT_Byte, 0,
-                               0),
-                  CE_None);
+        ASSERT_EQ(
+            GDALRasterIO(GDALGetRasterBand(dataset, 1), GF_Read, 0, y, 1024, 1, row.data(), 1024, 1, GDT_Byte, 0, 0),
+            CE_None);
     const GIntBig used = GDALGetCacheUsed64();
     ASSERT_GE(used, MB);
     stf_lease *lease = stf_lease_begin(0);
@@ -92,8 +87,7 @@ TEST_F(Lease, blocks_in_use_at_the_start_stay_cached)
     VSIUnlink(path);
 }
 
-TEST_F(Lease, absurd_shares_do_not_overflow)
-{
+TEST_F(Lease, absurd_shares_do_not_overflow) {
     std::vector<stf_lease *> leases;
     for (int i = 0; i < 200; i++) {
         leases.push_back(stf_lease_begin(UINT64_MAX));
@@ -104,8 +98,7 @@ TEST_F(Lease, absurd_shares_do_not_overflow)
     EXPECT_EQ(GDALGetCacheMax64(), 200 * MB);
 }
 
-TEST_F(Lease, many_threads)
-{
+TEST_F(Lease, many_threads) {
     std::atomic<bool> too_low{false};
     std::vector<std::thread> threads;
     for (int t = 0; t < 8; t++) {

@@ -20,8 +20,7 @@ namespace {
 constexpr uint64_t KB = 1024, MB = 1024 * KB, GB = 1024 * MB;
 
 stf_raster Raster(stf_sample_kind kind = STF_FLOAT, uint32_t bytes = 4, uint32_t bands = 1, uint32_t width = 4000,
-                  uint32_t height = 3000)
-{
+                  uint32_t height = 3000) {
     stf_raster raster = {};
     raster.width_px = width;
     raster.height_px = height;
@@ -31,15 +30,13 @@ stf_raster Raster(stf_sample_kind kind = STF_FLOAT, uint32_t bytes = 4, uint32_t
     return raster;
 }
 
-stf_raster Byte(uint32_t bands = 1, uint32_t width = 4000, uint32_t height = 3000)
-{
+stf_raster Byte(uint32_t bands = 1, uint32_t width = 4000, uint32_t height = 3000) {
     return Raster(STF_UINT, 1, bands, width, height);
 }
 
 // One parse, and what came of it.
 struct Parsed {
-    explicit Parsed(const stf_raster &raster, const std::vector<std::string> &texts = {})
-    {
+    explicit Parsed(const stf_raster &raster, const std::vector<std::string> &texts = {}) {
         CPLStringList list;
         for (const std::string &text : texts)
             list.AddString(text.c_str());
@@ -54,8 +51,7 @@ struct Parsed {
     stf_error error = {};
 };
 
-void ExpectRefused(const stf_raster &raster, const std::vector<std::string> &texts, const std::string &part)
-{
+void ExpectRefused(const stf_raster &raster, const std::vector<std::string> &texts, const std::string &part) {
     const Parsed parsed(raster, texts);
     EXPECT_FALSE(parsed.ok) << testing::PrintToString(texts);
     EXPECT_NE(parsed.error.number, CPLE_None);
@@ -63,8 +59,7 @@ void ExpectRefused(const stf_raster &raster, const std::vector<std::string> &tex
     EXPECT_EQ(parsed.options.gtiff_options, nullptr) << "something is left to free";
 }
 
-void ExpectTaken(const stf_raster &raster, const std::vector<std::string> &texts)
-{
+void ExpectTaken(const stf_raster &raster, const std::vector<std::string> &texts) {
     const Parsed parsed(raster, texts);
     EXPECT_TRUE(parsed.ok) << testing::PrintToString(texts) << ": " << parsed.error.text;
 }
@@ -83,8 +78,7 @@ class Config {
 
 /* ------------------------------------------------------------------ */
 
-TEST(Status, first_failure_is_kept)
-{
+TEST(Status, first_failure_is_kept) {
     stf_error error = {};
     EXPECT_FALSE(stf_fail(&error, CPLE_FileIO, "%d of %s", 3, "four"));
     EXPECT_FALSE(stf_fail(&error, CPLE_OutOfMemory, "later"));
@@ -93,8 +87,7 @@ TEST(Status, first_failure_is_kept)
     EXPECT_FALSE(stf_fail(nullptr, CPLE_FileIO, "nobody listens"));
 }
 
-TEST(Status, long_text_is_cut_and_terminated)
-{
+TEST(Status, long_text_is_cut_and_terminated) {
     stf_error error = {};
     stf_fail(&error, CPLE_FileIO, "%s", std::string(5000, 'x').c_str());
     EXPECT_EQ(std::string(error.text).size(), sizeof(error.text) - 1);
@@ -102,20 +95,33 @@ TEST(Status, long_text_is_cut_and_terminated)
 
 /* ------------------------------------------------------------------ */
 
-TEST(Size, units)
-{
+TEST(Size, units) {
     const struct {
         const char *text;
         uint64_t bytes;
     } cases[] = {
-        {"64MB", 64 * MB},       {"64mb", 64 * MB},     {"64M", 64 * MB},
-        {"64MiB", 64 * MB},      {"64 MB", 64 * MB},    {"  64MB\t", 64 * MB},
-        {"1.5GB", 3 * GB / 2},   {"1.5 GB", 3 * GB / 2}, {"1.5gIb", 3 * GB / 2},
-        {".5K", 512},            {"2.KB", 2 * KB},      {"268435456", 268435456},
-        {"1", 1},                {"5%", 50},            {"5 %", 50},
-        {"12.5%", 125},          {"100%", 1000},        {"0.1%", 1},
-        {"9223372036854775807", INT64_MAX},             {"8589934591GB", 8589934591u * GB},
-        {"4503599627370497", 4503599627370497u},        {"0.0000000001GB", 0},
+        {"64MB", 64 * MB},
+        {"64mb", 64 * MB},
+        {"64M", 64 * MB},
+        {"64MiB", 64 * MB},
+        {"64 MB", 64 * MB},
+        {"  64MB\t", 64 * MB},
+        {"1.5GB", 3 * GB / 2},
+        {"1.5 GB", 3 * GB / 2},
+        {"1.5gIb", 3 * GB / 2},
+        {".5K", 512},
+        {"2.KB", 2 * KB},
+        {"268435456", 268435456},
+        {"1", 1},
+        {"5%", 50},
+        {"5 %", 50},
+        {"12.5%", 125},
+        {"100%", 1000},
+        {"0.1%", 1},
+        {"9223372036854775807", INT64_MAX},
+        {"8589934591GB", 8589934591u * GB},
+        {"4503599627370497", 4503599627370497u},
+        {"0.0000000001GB", 0},
     };
     for (const auto &c : cases) {
         uint64_t bytes = 0;
@@ -124,12 +130,38 @@ TEST(Size, units)
     }
 }
 
-TEST(Size, not_a_size)
-{
-    for (const char *text : {"", " ", "MB", "%", ".", ".MB", "-1", "-1MB", "+1MB", "1e3", "0x10", "inf", "nan", "1,5GB",
-                             "1.5.5", "64 M B", "64TB", "64MBB", "64MB 5", "0", "0MB", "0%", "0.0", "101%", "100.5%",
-                             "9223372036854775808", "18446744073709551616", "8589934592GB", "99999999999999999999GB",
-                             "64%MB", "MB64"}) {
+TEST(Size, not_a_size) {
+    for (const char *text : {"",
+                             " ",
+                             "MB",
+                             "%",
+                             ".",
+                             ".MB",
+                             "-1",
+                             "-1MB",
+                             "+1MB",
+                             "1e3",
+                             "0x10",
+                             "inf",
+                             "nan",
+                             "1,5GB",
+                             "1.5.5",
+                             "64 M B",
+                             "64TB",
+                             "64MBB",
+                             "64MB 5",
+                             "0",
+                             "0MB",
+                             "0%",
+                             "0.0",
+                             "101%",
+                             "100.5%",
+                             "9223372036854775808",
+                             "18446744073709551616",
+                             "8589934592GB",
+                             "99999999999999999999GB",
+                             "64%MB",
+                             "MB64"}) {
         uint64_t bytes = 77;
         EXPECT_FALSE(stf_options_parse_size(text, 1000, &bytes)) << text;
         EXPECT_EQ(bytes, 77u) << text;
@@ -137,8 +169,7 @@ TEST(Size, not_a_size)
     EXPECT_FALSE(stf_options_parse_size(nullptr, 1000, nullptr));
 }
 
-TEST(Size, percentage_of_a_huge_memory_does_not_overflow)
-{
+TEST(Size, percentage_of_a_huge_memory_does_not_overflow) {
     uint64_t bytes = 0;
     EXPECT_TRUE(stf_options_parse_size("100%", INT64_MAX, &bytes));
     EXPECT_EQ(bytes, static_cast<uint64_t>(INT64_MAX));
@@ -149,8 +180,7 @@ TEST(Size, percentage_of_a_huge_memory_does_not_overflow)
 
 /* ------------------------------------------------------------------ */
 
-TEST(Options, defaults)
-{
+TEST(Options, defaults) {
     const Parsed parsed(Raster());
     ASSERT_TRUE(parsed.ok) << parsed.error.text;
     const stf_options &o = parsed.options;
@@ -173,24 +203,21 @@ TEST(Options, defaults)
     EXPECT_EQ(CSLCount(o.gtiff_options), 1);
 }
 
-TEST(Options, free_of_a_zeroed_struct)
-{
+TEST(Options, free_of_a_zeroed_struct) {
     stf_options options = {};
     stf_options_free(&options);
     stf_options_free(&options);
 }
 
-TEST(Options, raster_that_no_tiff_holds)
-{
+TEST(Options, raster_that_no_tiff_holds) {
     ExpectRefused(Byte(0), {}, "zero bands");
     ExpectRefused(Byte(65536), {}, "65535");
-    ExpectTaken(Byte(65535), {});
+    ExpectTaken(Byte(65535), {"INTERLEAVE=BAND"});
     ExpectRefused(Byte(1, 0, 10), {}, "0 x 10");
     ExpectRefused(Byte(1, 10, 0), {}, "10 x 0");
 }
 
-TEST(Options, unknown_codec_names_the_known)
-{
+TEST(Options, unknown_codec_names_the_known) {
     ExpectRefused(Byte(), {"COMPRESS=FOO"}, "Available: NONE, DEFLATE, LZW");
     ExpectRefused(Byte(), {"COMPRESS="}, "Available");
     ExpectRefused(Byte(), {"COMPRESS=CCITTFAX4"}, "Available");
@@ -198,8 +225,7 @@ TEST(Options, unknown_codec_names_the_known)
     ExpectTaken(Byte(), {"COMPRESS=ZIP"});
 }
 
-TEST(Options, every_codec_that_is_listed_is_taken)
-{
+TEST(Options, every_codec_that_is_listed_is_taken) {
     const stf_raster rgb = Byte(3);
     char *xml = stf_options_list_xml();
     CPLXMLNode *root = CPLParseXMLString(xml);
@@ -218,15 +244,13 @@ TEST(Options, every_codec_that_is_listed_is_taken)
 
 /* ------------------------------------------------------------------ */
 
-uint16_t Predictor(const stf_raster &raster, const std::vector<std::string> &texts)
-{
+uint16_t Predictor(const stf_raster &raster, const std::vector<std::string> &texts) {
     const Parsed parsed(raster, texts);
     EXPECT_TRUE(parsed.ok) << testing::PrintToString(texts) << ": " << parsed.error.text;
     return parsed.options.codec.predictor;
 }
 
-TEST(Predictor, yes_follows_the_type)
-{
+TEST(Predictor, yes_follows_the_type) {
     for (const char *codec : {"COMPRESS=DEFLATE", "COMPRESS=LZW"}) {
         for (const char *yes : {"PREDICTOR=YES", "PREDICTOR=yes", "COPY_SRC_OVERVIEWS=NO"}) { // the last: left out
             EXPECT_EQ(Predictor(Byte(), {codec, yes}), 2);
@@ -239,8 +263,7 @@ TEST(Predictor, yes_follows_the_type)
     }
 }
 
-TEST(Predictor, names_and_numbers)
-{
+TEST(Predictor, names_and_numbers) {
     const stf_raster raster = Raster();
     for (const char *text : {"NO", "FALSE", "1", "OFF"})
         EXPECT_EQ(Predictor(raster, {std::string("PREDICTOR=") + text}), 1);
@@ -252,8 +275,7 @@ TEST(Predictor, names_and_numbers)
         ExpectRefused(raster, {std::string("PREDICTOR=") + text}, "PREDICTOR=");
 }
 
-TEST(Predictor, ignored_where_the_codec_has_none)
-{
+TEST(Predictor, ignored_where_the_codec_has_none) {
     for (const char *codec : {"NONE", "PACKBITS", "LZMA", "LERC", "LERC_DEFLATE", "JPEG"}) {
         const std::string compress = std::string("COMPRESS=") + codec;
         if (Parsed(Byte(), {compress}).ok) {
@@ -264,17 +286,24 @@ TEST(Predictor, ignored_where_the_codec_has_none)
 }
 
 // The oracle: GTiff itself, on a small raster of every type.
-TEST(Predictor, refused_exactly_where_gtiff_refuses)
-{
+TEST(Predictor, refused_exactly_where_gtiff_refuses) {
     GDALAllRegister();
     const struct {
         GDALDataType type;
         stf_sample_kind kind;
     } types[] = {
-        {GDT_Byte, STF_UINT},           {GDT_UInt16, STF_UINT},           {GDT_Int16, STF_INT},
-        {GDT_UInt32, STF_UINT},         {GDT_Int32, STF_INT},             {GDT_UInt64, STF_UINT},
-        {GDT_Int64, STF_INT},           {GDT_Float32, STF_FLOAT},         {GDT_Float64, STF_FLOAT},
-        {GDT_CInt16, STF_COMPLEX_INT},  {GDT_CInt32, STF_COMPLEX_INT},    {GDT_CFloat32, STF_COMPLEX_FLOAT},
+        {GDT_Byte, STF_UINT},
+        {GDT_UInt16, STF_UINT},
+        {GDT_Int16, STF_INT},
+        {GDT_UInt32, STF_UINT},
+        {GDT_Int32, STF_INT},
+        {GDT_UInt64, STF_UINT},
+        {GDT_Int64, STF_INT},
+        {GDT_Float32, STF_FLOAT},
+        {GDT_Float64, STF_FLOAT},
+        {GDT_CInt16, STF_COMPLEX_INT},
+        {GDT_CInt32, STF_COMPLEX_INT},
+        {GDT_CFloat32, STF_COMPLEX_FLOAT},
         {GDT_CFloat64, STF_COMPLEX_FLOAT},
     };
     GDALDriverH gtiff = GDALGetDriverByName("GTiff");
@@ -308,8 +337,7 @@ TEST(Predictor, refused_exactly_where_gtiff_refuses)
 
 /* ------------------------------------------------------------------ */
 
-TEST(Levels, level_reaches_the_codec_and_its_own_name_goes_first)
-{
+TEST(Levels, level_reaches_the_codec_and_its_own_name_goes_first) {
     {
         const Parsed parsed(Byte(), {"LEVEL=9"});
         EXPECT_EQ(parsed.options.codec.deflate_level, 9);
@@ -334,19 +362,17 @@ TEST(Levels, level_reaches_the_codec_and_its_own_name_goes_first)
     ExpectTaken(Byte(), {"COMPRESS=LZW", "LEVEL=13"});
 }
 
-TEST(Levels, out_of_range)
-{
-    for (const char *text : {"ZLEVEL=0", "ZLEVEL=13", "ZSTD_LEVEL=0", "ZSTD_LEVEL=23", "LZMA_PRESET=-1", "LZMA_PRESET=10",
-                             "JPEG_QUALITY=0", "JPEG_QUALITY=101", "WEBP_LEVEL=0", "WEBP_LEVEL=101", "ZLEVEL=six",
-                             "ZLEVEL=", "ZLEVEL=6.5", "ZLEVEL=99999999999999999999", "LEVEL=23"})
+TEST(Levels, out_of_range) {
+    for (const char *text : {"ZLEVEL=0", "ZLEVEL=13", "ZSTD_LEVEL=0", "ZSTD_LEVEL=23", "LZMA_PRESET=-1",
+                             "LZMA_PRESET=10", "JPEG_QUALITY=0", "JPEG_QUALITY=101", "WEBP_LEVEL=0", "WEBP_LEVEL=101",
+                             "ZLEVEL=six", "ZLEVEL=", "ZLEVEL=6.5", "ZLEVEL=99999999999999999999", "LEVEL=23"})
         ExpectRefused(Byte(), {text}, text);
     for (const char *text : {"MAX_Z_ERROR=-1", "MAX_Z_ERROR=nan", "MAX_Z_ERROR=inf", "MAX_Z_ERROR=x", "MAX_Z_ERROR="})
         ExpectRefused(Byte(), {text}, text);
     ExpectRefused(Byte(), {"WEBP_LOSSLESS=perhaps"}, "neither YES nor NO");
 }
 
-TEST(Codec, jpeg_limits)
-{
+TEST(Codec, jpeg_limits) {
     if (!Parsed(Byte(), {"COMPRESS=JPEG"}).ok)
         GTEST_SKIP() << "libtiff without JPEG";
     for (uint32_t bands : {1u, 2u, 3u, 4u})
@@ -362,8 +388,7 @@ TEST(Codec, jpeg_limits)
     ExpectTaken(Byte(1, 100, 60), {"COMPRESS=JPEG", "TILED=NO", "BLOCKYSIZE=61"});
 }
 
-TEST(Codec, webp_limits)
-{
+TEST(Codec, webp_limits) {
     if (!Parsed(Byte(3), {"COMPRESS=WEBP"}).ok)
         GTEST_SKIP() << "libtiff without WEBP";
     ExpectTaken(Byte(4), {"COMPRESS=WEBP", "WEBP_LOSSLESS=YES"});
@@ -375,8 +400,7 @@ TEST(Codec, webp_limits)
     ExpectRefused(Byte(3), {"COMPRESS=WEBP", "BLOCKXSIZE=16384"}, "16383");
 }
 
-TEST(Codec, lerc_types)
-{
+TEST(Codec, lerc_types) {
     if (!Parsed(Byte(), {"COMPRESS=LERC"}).ok)
         GTEST_SKIP() << "libtiff without LERC";
     ExpectTaken(Raster(STF_FLOAT, 8), {"COMPRESS=LERC"});
@@ -387,8 +411,7 @@ TEST(Codec, lerc_types)
 
 /* ------------------------------------------------------------------ */
 
-TEST(Layout, tile_sides)
-{
+TEST(Layout, tile_sides) {
     const Parsed parsed(Byte(1, 10, 10), {"BLOCKXSIZE=1024", "BLOCKYSIZE=16"});
     ASSERT_TRUE(parsed.ok);
     EXPECT_EQ(parsed.options.block_width_px, 1024u);
@@ -399,8 +422,7 @@ TEST(Layout, tile_sides)
     }
 }
 
-TEST(Layout, block_too_large_for_an_int)
-{
+TEST(Layout, block_too_large_for_an_int) {
     ExpectTaken(Byte(), {"BLOCKXSIZE=32768", "BLOCKYSIZE=32768"});
     ExpectRefused(Byte(3), {"BLOCKXSIZE=32768", "BLOCKYSIZE=32768"}, "INTERLEAVE=BAND");
     ExpectTaken(Byte(3), {"BLOCKXSIZE=32768", "BLOCKYSIZE=32768", "INTERLEAVE=BAND"});
@@ -408,15 +430,13 @@ TEST(Layout, block_too_large_for_an_int)
     ExpectRefused(Raster(STF_COMPLEX_FLOAT, 16, 65535, INT_MAX, INT_MAX), {"TILED=NO"}, "TILED=YES");
 }
 
-TEST(Layout, more_blocks_than_a_table_holds)
-{
+TEST(Layout, more_blocks_than_a_table_holds) {
     ExpectTaken(Byte(1, 262144, 262144), {"BLOCKXSIZE=16", "BLOCKYSIZE=16"});
     ExpectRefused(Byte(1, 262144, 262145), {"BLOCKXSIZE=16", "BLOCKYSIZE=16"}, "268435456");
     ExpectRefused(Byte(65535, INT_MAX, INT_MAX), {"BLOCKXSIZE=16", "BLOCKYSIZE=16", "INTERLEAVE=BAND"}, "larger");
 }
 
-TEST(Layout, strips_as_gtiff_cuts_them)
-{
+TEST(Layout, strips_as_gtiff_cuts_them) {
     GDALAllRegister();
     const struct {
         int width, height, bands;
@@ -466,8 +486,7 @@ TEST(Layout, strips_as_gtiff_cuts_them)
     }
 }
 
-TEST(Layout, interleave)
-{
+TEST(Layout, interleave) {
     stf_raster raster = Byte(3);
     raster.source_interleave_band = true; // GTiff does not look at it: GDAL adds the option
     {
@@ -488,14 +507,16 @@ TEST(Layout, interleave)
     ExpectRefused(raster, {"TILED=MAYBE"}, "neither YES nor NO");
 }
 
-TEST(Options, bigtiff)
-{
+TEST(Options, bigtiff) {
     const struct {
         const char *text;
         stf_bigtiff value;
-    } cases[] = {{"YES", STF_BIGTIFF_YES},   {"on", STF_BIGTIFF_YES},
-                 {"NO", STF_BIGTIFF_NO},     {"FALSE", STF_BIGTIFF_NO},
-                 {"IF_NEEDED", STF_BIGTIFF_IF_NEEDED}, {"if_safer", STF_BIGTIFF_IF_SAFER}};
+    } cases[] = {{"YES", STF_BIGTIFF_YES},
+                 {"on", STF_BIGTIFF_YES},
+                 {"NO", STF_BIGTIFF_NO},
+                 {"FALSE", STF_BIGTIFF_NO},
+                 {"IF_NEEDED", STF_BIGTIFF_IF_NEEDED},
+                 {"if_safer", STF_BIGTIFF_IF_SAFER}};
     for (const auto &c : cases) {
         const Parsed parsed(Byte(), {std::string("BIGTIFF=") + c.text});
         EXPECT_TRUE(parsed.ok);
@@ -504,8 +525,7 @@ TEST(Options, bigtiff)
     ExpectRefused(Byte(), {"BIGTIFF=PERHAPS"}, "IF_NEEDED");
 }
 
-TEST(Options, threads)
-{
+TEST(Options, threads) {
     const Config none("GDAL_NUM_THREADS", "");
     const auto threads = [](const std::vector<std::string> &texts) {
         const Parsed parsed(Byte(), texts);
@@ -528,8 +548,7 @@ TEST(Options, threads)
     ExpectRefused(Byte(), {}, "GDAL_NUM_THREADS=many");
 }
 
-TEST(Options, memory_cap)
-{
+TEST(Options, memory_cap) {
     {
         const Parsed parsed(Byte(), {"MEMORY_CAP=64MB", "MEMORY_CAP_STRICT=YES"});
         ASSERT_TRUE(parsed.ok);
@@ -549,8 +568,7 @@ TEST(Options, memory_cap)
     ExpectRefused(Byte(), {"MEMORY_CAP_STRICT=2"}, "neither YES nor NO");
 }
 
-TEST(Options, memory_cap_unset)
-{
+TEST(Options, memory_cap_unset) {
     const GIntBig found = GDALGetCacheMax64();
     const uint64_t part = stf_platform_usable_memory() / 20;
     GDALSetCacheMax64(static_cast<GIntBig>(MB));
@@ -580,8 +598,7 @@ TEST(Options, memory_cap_unset)
     ExpectRefused(Byte(), {}, "STREAMTIFF_MEMORY_CAP=lots");
 }
 
-TEST(Options, gtiff_gets_its_own_and_nothing_else)
-{
+TEST(Options, gtiff_gets_its_own_and_nothing_else) {
     const Parsed parsed(Byte(4), {"PHOTOMETRIC=RGB", "alpha=YES", "PROFILE=BASELINE", "COMPRESS=LZW", "TILED=YES",
                                   "BLOCKXSIZE=256", "BIGTIFF=YES", "NUM_THREADS=2", "MEMORY_CAP=64MB", "NBITS=4",
                                   "UNKNOWN=1", "@HIDDEN=1", "no value"});
@@ -598,15 +615,13 @@ TEST(Options, gtiff_gets_its_own_and_nothing_else)
 
 class OptionList : public testing::Test {
   protected:
-    static void SetUpTestSuite()
-    {
+    static void SetUpTestSuite() {
         GDALAllRegister();
         GDALRegister_StreamTIFF();
         GDALRegister_StreamTIFF();
     }
 
-    static bool Valid(const char *text)
-    {
+    static bool Valid(const char *text) {
         CPLStringList options;
         options.AddString(text);
         CPLPushErrorHandler(CPLQuietErrorHandler);
@@ -616,8 +631,7 @@ class OptionList : public testing::Test {
     }
 };
 
-TEST_F(OptionList, driver_registers_once_and_claims_no_file)
-{
+TEST_F(OptionList, driver_registers_once_and_claims_no_file) {
     GDALDriverH driver = GDALGetDriverByName("StreamTIFF");
     ASSERT_NE(driver, nullptr);
     int found = 0;
@@ -629,24 +643,57 @@ TEST_F(OptionList, driver_registers_once_and_claims_no_file)
         EXPECT_EQ(GDALGetMetadataItem(driver, absent, nullptr), nullptr) << absent;
 }
 
-TEST_F(OptionList, catches_errors)
-{
-    for (const char *text :
-         {"FOO=1", "NBITS=4", "DISCARD_LSB=1", "SPARSE_OK=YES", "COPY_SRC_OVERVIEWS=YES", "STREAMABLE_OUTPUT=YES",
-          "ENDIANNESS=BIG", "JPEGTABLESMODE=1", "TFW=YES", "COMPRESS=FOO", "PREDICTOR=4", "ZLEVEL=13", "ZLEVEL=0",
-          "ZLEVEL=x", "LEVEL=-1", "TILED=MAYBE", "BLOCKXSIZE=8", "BLOCKYSIZE=0", "INTERLEAVE=LINE", "BIGTIFF=PERHAPS",
-          "MEMORY_CAP_STRICT=2", "PHOTOMETRIC=YCBCR"})
+TEST_F(OptionList, catches_errors) {
+    for (const char *text : {"FOO=1",
+                             "NBITS=4",
+                             "DISCARD_LSB=1",
+                             "SPARSE_OK=YES",
+                             "COPY_SRC_OVERVIEWS=YES",
+                             "STREAMABLE_OUTPUT=YES",
+                             "ENDIANNESS=BIG",
+                             "JPEGTABLESMODE=1",
+                             "TFW=YES",
+                             "COMPRESS=FOO",
+                             "PREDICTOR=4",
+                             "ZLEVEL=13",
+                             "ZLEVEL=0",
+                             "ZLEVEL=x",
+                             "LEVEL=-1",
+                             "TILED=MAYBE",
+                             "BLOCKXSIZE=8",
+                             "BLOCKYSIZE=0",
+                             "INTERLEAVE=LINE",
+                             "BIGTIFF=PERHAPS",
+                             "MEMORY_CAP_STRICT=2",
+                             "PHOTOMETRIC=YCBCR"})
         EXPECT_FALSE(Valid(text)) << text;
 }
 
-TEST_F(OptionList, lets_pass_what_is_taken)
-{
-    for (const char *text :
-         {"COMPRESS=deflate", "COMPRESS=ZIP", "PREDICTOR=2", "PREDICTOR=YES", "PREDICTOR=floating_point", "LEVEL=9",
-          "ZLEVEL=12", "TILED=NO", "BLOCKXSIZE=512", "BLOCKYSIZE=1", "INTERLEAVE=band", "BIGTIFF=TRUE",
-          "BIGTIFF=IF_SAFER", "NUM_THREADS=ALL_CPUS", "NUM_THREADS=2", "MEMORY_CAP=1.5GB", "MEMORY_CAP=5%",
-          "MEMORY_CAP_STRICT=YES", "PHOTOMETRIC=RGB", "ALPHA=YES", "PROFILE=GeoTIFF", "PIXELTYPE=SIGNEDBYTE",
-          "GEOTIFF_KEYS_FLAVOR=ESRI_PE", "GEOTIFF_VERSION=1.1"})
+TEST_F(OptionList, lets_pass_what_is_taken) {
+    for (const char *text : {"COMPRESS=deflate",
+                             "COMPRESS=ZIP",
+                             "PREDICTOR=2",
+                             "PREDICTOR=YES",
+                             "PREDICTOR=floating_point",
+                             "LEVEL=9",
+                             "ZLEVEL=12",
+                             "TILED=NO",
+                             "BLOCKXSIZE=512",
+                             "BLOCKYSIZE=1",
+                             "INTERLEAVE=band",
+                             "BIGTIFF=TRUE",
+                             "BIGTIFF=IF_SAFER",
+                             "NUM_THREADS=ALL_CPUS",
+                             "NUM_THREADS=2",
+                             "MEMORY_CAP=1.5GB",
+                             "MEMORY_CAP=5%",
+                             "MEMORY_CAP_STRICT=YES",
+                             "PHOTOMETRIC=RGB",
+                             "ALPHA=YES",
+                             "PROFILE=GeoTIFF",
+                             "PIXELTYPE=SIGNEDBYTE",
+                             "GEOTIFF_KEYS_FLAVOR=ESRI_PE",
+                             "GEOTIFF_VERSION=1.1"})
         EXPECT_TRUE(Valid(text)) << text;
 }
 

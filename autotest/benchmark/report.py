@@ -1,0 +1,61 @@
+"""Results as Markdown tables and as JSON."""
+
+import json
+
+MIB = 1 << 20
+
+
+def table(headings, rows):
+    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
+    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+
+
+def machine_line(machine):
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['ram_gib']} GiB, {machine['system']}, "
+        f"GDAL {machine['gdal']}. MB are 2^20 bytes; peak is peak RSS during the copy over RSS before it; "
+        "amplification is bytes read over the bytes of the source that hold the pixels asked for.\n"
+    )
+
+
+def mb(count):
+    return f"{int(count) / MIB:.1f}"
+
+
+def write_matrix(folder, machine, rows, violations):
+    headings = ["source", "output", "asked MB", "cap MB", "threads", "sweep", "peak MB", "PEAK", "PREDICTED"]
+    headings += ["amplification", "decodes/blocks", "spill MB", "wall s", "CPU s"]
+    lines = []
+    for row in rows:
+        decodes = int(row["BLOCK_DECODES"]) / int(row["SOURCE_BLOCKS"])
+        line = [row["source"], row["output"], row["asked_mb"], mb(row["CAP_BYTES"])]
+        line += [f"{row['threads']} ({row['THREADS']})", row["SWEEP"]]
+        line += [mb(row[key]) for key in ("peak_bytes", "PEAK_BYTES", "PREDICTED_PEAK_BYTES")]
+        line += [f"{row['amplification']:.3f}", f"{decodes:.3f}", mb(row["SPILL_BYTES"])]
+        lines.append([*line, f"{row['wall_s']:.1f}", f"{row['cpu_s']:.1f}"])
+    text = [machine_line(machine), table(headings, lines), f"\n{len(violations)} violations"]
+    text += [f"- {violation}" for violation in violations]
+    (folder / "matrix.md").write_text("\n".join(text) + "\n")
+    document = {"machine": machine, "rows": rows, "violations": violations}
+    (folder / "matrix.json").write_text(json.dumps(document, indent=1))
+
+
+def write_speed(folder, machine, rows):
+    headings = ["copy", "asked MB", "side", "cap MB", "wall s", "CPU s", "peak MB", "MB read", "amplification"]
+    headings += ["wall ratio", "goal"]
+    lines = []
+    for row in rows:
+        for side in ("StreamTIFF", "GTiff"):
+            median = row[side]
+            ours = side == "StreamTIFF"
+            goal = f"{row['goal']} {'met' if row['met'] else 'missed'}"
+            line = [row["source"], row["asked_mb"], side] if ours else ["", "", side]
+            line += [mb(median["cap_bytes"]), f"{median['wall_s']:.1f}", f"{median['cpu_s']:.1f}"]
+            line += [mb(median["peak_bytes"]), mb(median["bytes_read"]), f"{median['amplification']:.2f}"]
+            lines.append(line + ([f"**{row['ratio']:.2f}**", goal] if ours else ["", ""]))
+    pairs = rows[0]["pairs"] if rows else 0
+    note = f"NUM_THREADS=2, both sides in turn, {pairs} pair(s): medians. GTiff's cap is GDAL_CACHEMAX.\n"
+    text = "\n".join([machine_line(machine), note, table(headings, lines)]) + "\n"
+    print("\n" + text)
+    (folder / "speed.md").write_text(text)
+    (folder / "speed.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))

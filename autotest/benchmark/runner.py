@@ -1,0 +1,91 @@
+"""Starts measured copies, each in a process of its own, and says on what machine."""
+
+import glob
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+
+from osgeo import gdal
+
+MEASURE = pathlib.Path(__file__).with_name("measure.py")
+MIB = 1 << 20
+
+
+class CopyFailed(Exception):
+    """A copy that should have worked did not."""
+
+
+def peak_of(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def remove_target(target):
+    """The target with its side and temporary files."""
+    for path in glob.glob(glob.escape(str(target)) + "*"):
+        os.remove(path)
+
+
+def run_copy(source, driver, options, target, cachemax_mb=None, time_limit_s=None, plugin=None):
+    """One measured copy; the target stays. Gives the figures of measure.py, with the source's amplification.
+
+    At the time limit the process is ended and the figures hold "timed_out" and the peak until then."""
+    job = {
+        "driver": driver,
+        "source": str(source.path),
+        "target": str(target),
+        "options": list(options),
+        "dem": source.dem,
+        "translate": source.translate,
+        "cachemax_mb": cachemax_mb,
+    }
+    env = {**os.environ, "GDAL_DRIVER_PATH": str(plugin)} if plugin else dict(os.environ)
+    command = [sys.executable, str(MEASURE), json.dumps(job)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        output, errors = process.communicate(timeout=time_limit_s)
+    except subprocess.TimeoutExpired:
+        peak = peak_of(process.pid)
+        process.kill()
+        output, _ = process.communicate()
+        before = json.loads(output.splitlines()[0])["rss_before_bytes"] if output else peak
+        return {"timed_out": True, "wall_s": time_limit_s, "peak_bytes": peak - before, "streaming": {}, "warnings": []}
+    finally:  # nothing runs on when the benchmark is interrupted
+        process.kill()
+    if process.returncode != 0:
+        raise CopyFailed(f"exit code {process.returncode}: {errors.strip().splitlines()[-1] if errors.strip() else ''}")
+    figures = json.loads(output.splitlines()[-1])
+    # What is read back from the spill is the copy's own; SPILL_BYTES counts each spilled byte once.
+    from_source = figures["bytes_read"] - int(figures["streaming"].get("SPILL_BYTES", 0))
+    figures["amplification"] = from_source / source.read_bytes()
+    return figures
+
+
+def file_digest(path):
+    digest = hashlib.sha1()
+    with open(path, "rb") as file:
+        while chunk := file.read(MIB):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def machine():
+    model = platform.processor() or platform.machine()
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "ram_gib": round(ram / (1 << 30), 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "gdal": gdal.VersionInfo("RELEASE_NAME"),
+    }

@@ -1,0 +1,123 @@
+"""The rasters that are copied: layouts of one surface, made once in the work folder, and what is done with them."""
+
+import dataclasses
+import json
+import pathlib
+import sys
+import zlib
+
+from osgeo import gdal
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pymod"))
+
+import terrain  # noqa: E402
+
+ROWS_AT_A_TIME = 256
+
+FULL = {"dem": (20000, 6144), "rgb": (16384, 6144), "wide": (100000, 1500)}
+QUICK = {"dem": (6000, 1536), "rgb": (6000, 1536), "wide": (40000, 600)}
+
+TILES_512 = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"]
+DEFLATE = ["COMPRESS=DEFLATE", "NUM_THREADS=2"]
+RGB = ["PHOTOMETRIC=RGB", "INTERLEAVE=PIXEL", "PREDICTOR=2"]
+# name: (which size, data type, bands, creation options)
+LAYOUTS = {
+    "tiled512_deflate": ("dem", "Float32", 1, [*TILES_512, "PREDICTOR=3", *DEFLATE]),
+    "tiled1024_zstd": (
+        "dem",
+        "Float32",
+        1,
+        ["TILED=YES", "BLOCKXSIZE=1024", "BLOCKYSIZE=1024", "COMPRESS=ZSTD", "PREDICTOR=3", "NUM_THREADS=2"],
+    ),
+    "tiled256_none": ("dem", "Float32", 1, ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256"]),
+    "strips1_none": ("dem", "Float32", 1, ["BLOCKYSIZE=1"]),
+    "strips512_deflate": ("dem", "Float32", 1, ["BLOCKYSIZE=512", "PREDICTOR=3", *DEFLATE]),
+    "rgb512_deflate": ("rgb", "Byte", 3, [*TILES_512, *RGB, *DEFLATE]),
+    "wide512_deflate": ("wide", "Float32", 1, [*TILES_512, "PREDICTOR=3", *DEFLATE]),
+}
+
+
+@dataclasses.dataclass
+class Source:
+    """A raster and what is done with it. Sources with the same content give the same pixels."""
+
+    name: str
+    path: pathlib.Path
+    content: str
+    dem: str = None
+    translate: dict = dataclasses.field(default_factory=dict)
+
+    def read_bytes(self):
+        """Bytes of the source file that hold the pixels asked for: what decoding once would read."""
+        window = self.translate.get("srcWin")
+        return touched_bytes(self.path, window) if window else self.path.stat().st_size
+
+    def predictor(self):
+        return 2 if self.content == "rgb" else 3
+
+
+def touched_bytes(path, window):
+    """Compressed bytes of all blocks under a window."""
+    dataset = gdal.Open(str(path))
+    band = dataset.GetRasterBand(1)
+    width, height = band.GetBlockSize()
+    x, y, nx, ny = window
+    total = 0
+    for block_y in range(y // height, (y + ny - 1) // height + 1):
+        for block_x in range(x // width, (x + nx - 1) // width + 1):
+            total += int(band.GetMetadataItem(f"BLOCK_SIZE_{block_x}_{block_y}", "TIFF") or 0)
+    return total
+
+
+def make_sources(folder, quick):
+    """All sources, by name. Files that are there are kept: an unfinished one has another name."""
+    folder = folder / ("quick" if quick else "full")
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = QUICK if quick else FULL
+    sources = {}
+    for name, (kind, dtype, bands, options) in LAYOUTS.items():
+        path = folder / f"{name}.tif"
+        if not path.exists():
+            print(f"making {path}", flush=True)
+            part = path.with_suffix(".part.tif")
+            terrain.make_terrain(part, *sizes[kind], dtype, bands, options)
+            part.rename(path)
+        sources[name] = Source(name, path, kind)
+    tiled, strips = sources["tiled512_deflate"].path, sources["strips512_deflate"].path
+    width, height = sizes["dem"]
+    # A window that is aligned with nothing.
+    window = {"srcWin": [width // 20 + 3, height // 12 + 5, width * 3 // 4 - 1, height * 4 // 5 + 2]}
+    half = {"width": width // 2, "height": height // 2, "resampleAlg": "cubic"}
+    sources["vrt_window"] = Source("vrt_window", tiled, "window", translate=window)
+    sources["vrt_half_cubic"] = Source("vrt_half_cubic", tiled, "half", translate=half)
+    sources["slope_tiled512"] = Source("slope_tiled512", tiled, "slope", dem="slope")
+    sources["slope_strips512"] = Source("slope_strips512", strips, "slope", dem="slope")
+    return sources
+
+
+def checksums(path):
+    """CRCs of the pixels of each band, some rows each: the whole raster is compared, a little at a time."""
+    dataset = gdal.Open(str(path))
+    crcs = []
+    for index in range(1, dataset.RasterCount + 1):
+        band = dataset.GetRasterBand(index)
+        for y in range(0, band.YSize, ROWS_AT_A_TIME):
+            rows = min(ROWS_AT_A_TIME, band.YSize - y)
+            crcs.append(zlib.crc32(band.ReadRaster(0, y, band.XSize, rows)))
+        band.FlushCache()
+    return crcs
+
+
+def reference(source, folder):
+    """The checksums of what `-of GTiff` writes, made once for each content and kept beside the sources."""
+    kept = source.path.with_name(f"reference_{source.content}_{gdal.VersionInfo('RELEASE_NAME')}.json")
+    if not kept.exists():
+        print(f"making {kept}", flush=True)
+        target = folder / "reference.tif"
+        if source.dem:
+            gdal.DEMProcessing(str(target), str(source.path), source.dem, format="GTiff")
+        else:
+            gdal.Translate(str(target), str(source.path), format="GTiff", **source.translate)
+        kept.write_text(json.dumps(checksums(target)))
+        target.unlink()
+    return json.loads(kept.read_text())

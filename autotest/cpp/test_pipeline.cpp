@@ -1,0 +1,565 @@
+// The whole pipeline between a source and a sink that look over its shoulder: right pixels, right order, right thread,
+// within the account, for any number of threads; and a clean end wherever it is stopped.
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cpl_conv.h"
+#include "cpl_string.h"
+#include "cpl_vsi.h"
+#include "fakes.h"
+#include "gtest/gtest.h"
+#include "pipeline.h"
+
+namespace {
+
+using fakes::Bytes;
+using fakes::ConstantRule;
+using fakes::Layout;
+using fakes::Picture;
+
+constexpr uint64_t Never = UINT64_MAX;
+
+void stall(uint32_t microseconds) {
+    std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+}
+
+int entries_in(const std::string &folder) {
+    char **names = VSIReadDir(folder.c_str());
+    int count = 0;
+    for (int i = 0; names && names[i]; i++)
+        count += EQUAL(names[i], ".") || EQUAL(names[i], "..") ? 0 : 1;
+    CSLDestroy(names);
+    return count;
+}
+
+// Threads of this process; 0 where the system does not tell. One that was joined may take a moment to leave the list.
+int threads_alive(int wanted) {
+    int count = 0;
+    for (int i = 0; i < 200; i++) {
+        count = entries_in("/proc/self/task");
+        if (count <= wanted)
+            break;
+        stall(5000);
+    }
+    return count;
+}
+
+struct Copy {
+    Copy(const Layout &of, bool is_tiled = true, const ConstantRule &constants = fakes::no_constants)
+        : layout(of), geometry(layout.geometry()), rule(constants), picture(layout, rule),
+          format(fakes::plain_format(layout, is_tiled)) {
+        demand.geometry = &geometry;
+        demand.threads = 1;
+        demand.parallel_read = true;
+        demand.may_be_constant = false;
+        demand.unit_bytes = Picture::unit_bytes(layout);
+        demand.reader_bytes = 300;
+        demand.slot_bytes = stf_encoder_bound_bytes(&format);
+        demand.encoder_bytes = 500;
+        demand.table_bytes = 1000;
+        demand.min_stripe_columns = 1;
+    }
+    Copy(const Copy &) = delete;
+
+    // --- what it is made of
+    Layout layout;
+    stf_geometry geometry;
+    ConstantRule rule;
+    Picture picture;
+    stf_tile_format format;
+    stf_demand demand{};
+    // --- what is to go wrong, and when
+    uint64_t bad_read = Never, bad_commit = Never, cancel_at = Never; // unit; tile in order; call of the progress
+    std::function<void(const stf_unit &)> before_read;
+    bool stalls = false;
+    // --- what came of it
+    stf_plan plan{};
+    stf_error err{};
+    bool done = false;
+    uint64_t peak_bytes = 0, spill_bytes = 0, progress_calls = 0;
+    double progress_told = 0;
+    std::vector<uint64_t> order; // of the tiles
+    uint64_t bytes_committed = 0;
+
+    void make_plan() {
+        stf_error none{};
+        ASSERT_TRUE(stf_plan_make(&demand, &plan, &none)) << none.text;
+    }
+
+    void run() {
+        const std::string folder = std::string(CPLGenerateTempFilename("pipeline")) + ".folder";
+        ASSERT_EQ(VSIMkdir(folder.c_str(), 0755), 0);
+        ASSERT_NO_FATAL_FAILURE(make_plan());
+        reads = std::vector<std::atomic<int>>(stf_geometry_units(&geometry));
+        busy = std::vector<std::atomic<bool>>(plan.readers);
+        remember_units();
+        caller = std::this_thread::get_id();
+        stf_budget *budget = stf_budget_create(plan.cap_bytes);
+        const uint64_t ours = demand.table_bytes + plan.lease_bytes;
+        ASSERT_TRUE(stf_budget_charge(budget, ours, "tables", &err));
+        const std::string target = folder + "/out.tif";
+        const stf_pipeline_job job = {&geometry, &demand,        &plan,        &format, target.c_str(),
+                                      budget,    {this, read}, {this, commit}, tell,    this};
+        stf_pipeline_result result{};
+        CPLPushErrorHandler(CPLQuietErrorHandler); // a temporary folder on a tmpfs is warned about
+        const int threads = threads_alive(0);
+        done = stf_pipeline_run(&job, &result, &err);
+        over = true;
+        EXPECT_LE(threads_alive(threads), threads) << "threads still running";
+        CPLPopErrorHandler();
+        peak_bytes = stf_budget_peak_bytes(budget);
+        spill_bytes = result.spill_bytes;
+        stf_tag_list_free(&result.codec_tags);
+        stf_error left{};
+        EXPECT_TRUE(stf_budget_charge(budget, plan.cap_bytes - ours, "all the rest", &left))
+            << "something was never given back: " << left.text;
+        stf_budget_destroy(budget);
+        EXPECT_EQ(entries_in(folder), 0) << "scratch files left";
+        VSIRmdirRecursive(folder.c_str());
+    }
+
+    void expect_complete() {
+        ASSERT_TRUE(done) << err.text;
+        EXPECT_EQ(order.size(), stf_geometry_tiles(&geometry));
+        for (const std::atomic<int> &count : reads)
+            ASSERT_EQ(count, 1) << "a unit that was not read once";
+        EXPECT_LE(peak_bytes, plan.predicted_peak_bytes);
+        EXPECT_LE(plan.predicted_peak_bytes, plan.cap_bytes);
+        EXPECT_DOUBLE_EQ(progress_told, 1.0);
+    }
+
+  private:
+    void remember_units() {
+        stf_walk walk;
+        stf_unit unit;
+        units.clear();
+        for (stf_walk_begin(&walk, &geometry, plan.stripe_columns); stf_walk_next(&walk, &unit);)
+            units.push_back(unit);
+    }
+
+    static bool read(void *context, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
+                     stf_error *error) {
+        Copy *copy = static_cast<Copy *>(context);
+        EXPECT_FALSE(copy->over) << "a read after the end";
+        EXPECT_LT(reader, copy->plan.readers);
+        EXPECT_FALSE(copy->busy[reader].exchange(true)) << "two reads at once for one reader";
+        EXPECT_LT(unit->number, copy->units.size());
+        EXPECT_EQ(memcmp(unit, &copy->units[unit->number], offsetof(stf_unit, stripe)), 0) << "another unit";
+        const uint64_t begun = copy->reads_begun++;
+        // Readers may overtake each other on the way here, one for each; a single one may not skip anything.
+        EXPECT_LE(begun < unit->number ? unit->number - begun : begun - unit->number, copy->plan.readers - 1);
+        if (!copy->demand.parallel_read || copy->demand.threads == 1) {
+            EXPECT_EQ(std::this_thread::get_id(), copy->caller);
+        }
+        EXPECT_EQ(copy->reads[unit->number]++, 0) << "read twice";
+        if (copy->stalls && unit->number * 2654435761u % 7 < 2)
+            stall(static_cast<uint32_t>(unit->number * 2654435761u % 300));
+        if (copy->before_read)
+            copy->before_read(*unit);
+        memset(buffer, 0xEE, static_cast<size_t>(copy->demand.unit_bytes));
+        copy->picture.deliver(*unit, copy->rule, static_cast<unsigned char *>(buffer), pixels);
+        copy->busy[reader] = false;
+        if (unit->number == copy->bad_read)
+            return stf_fail(error, CPLE_FileIO, "unit %d is broken", static_cast<int>(unit->number));
+        return true;
+    }
+
+    static bool commit(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *error) {
+        Copy *copy = static_cast<Copy *>(context);
+        EXPECT_EQ(std::this_thread::get_id(), copy->caller);
+        if (copy->order.size() == copy->bad_commit)
+            return stf_fail(error, CPLE_FileIO, "tile %d does not fit on the disk", static_cast<int>(tile));
+        copy->order.push_back(tile);
+        copy->bytes_committed += bytes;
+        if (copy->stalls && tile * 2654435761u % 5 == 0)
+            stall(static_cast<uint32_t>(tile * 2654435761u % 500));
+        if (copy->format.codec.compression == COMPRESSION_NONE) {
+            const Bytes expected = copy->picture.tile(tile, copy->format);
+            const bool same = bytes == expected.size() && memcmp(data, expected.data(), bytes) == 0;
+            EXPECT_TRUE(same) << "tile " << tile << " has other pixels";
+        }
+        return true;
+    }
+
+    static int CPL_STDCALL tell(double now, const char *, void *context) {
+        Copy *copy = static_cast<Copy *>(context);
+        EXPECT_EQ(std::this_thread::get_id(), copy->caller);
+        EXPECT_GE(now, copy->progress_told);
+        EXPECT_LE(now, 1.0);
+        // At a standstill it is called ten times a second with the same figure: better to fail than to hang.
+        copy->calls_alike = now > copy->progress_told ? 0 : copy->calls_alike + 1;
+        EXPECT_LT(copy->calls_alike, 600) << "a standstill at " << now;
+        copy->progress_told = now;
+        return copy->progress_calls++ == copy->cancel_at || copy->calls_alike >= 600 ? 0 : 1;
+    }
+
+    std::vector<stf_unit> units;
+    std::vector<std::atomic<int>> reads;
+    std::vector<std::atomic<bool>> busy;
+    std::atomic<uint64_t> reads_begun{0};
+    std::atomic<bool> over{false};
+    std::thread::id caller;
+    int calls_alike = 0;
+};
+
+// Caps that make the plan choose different ways for this copy: the least, the most, and what lies between.
+std::map<std::string, uint64_t> caps_of(const Copy &copy) {
+    std::map<std::string, uint64_t> caps;
+    stf_demand demand = copy.demand;
+    demand.threads = 2;
+    uint64_t floor = 0;
+    for (int i = 0; i <= 24; i++) {
+        stf_plan plan{};
+        stf_error err{};
+        demand.cap_bytes = floor + floor * static_cast<uint64_t>(i * i) / 24;
+        EXPECT_TRUE(stf_plan_make(&demand, &plan, &err)) << err.text;
+        floor = plan.floor_bytes;
+        const char *seams = plan.sweep == STF_SWEEP_STRIPES && plan.spill_bytes > 0 ? ", seams" : "";
+        caps.emplace(std::string(stf_sweep_name(plan.sweep)) + (plan.stripes > 1 ? " striped" : "") + seams,
+                     plan.cap_bytes);
+    }
+    return caps;
+}
+
+// --- equality -----------------------------------------------------------------------------------------
+
+struct Units {
+    double width, height, x, y;
+};
+struct Tiles {
+    double width, height;
+    bool tiled;
+};
+// Bands of each group; planes: one of all bands, or one for each.
+struct Bands {
+    std::vector<uint32_t> groups;
+    bool together;
+};
+
+constexpr uint32_t Width = 61, Height = 47;
+const Units units_tried[] = {{8, 8, 0, 0},    {16, 16, 0, 0},   {61, 1, 0, 0},      {61, 5, 0, 0},      {13, 47, 0, 0},
+                             {200, 99, 0, 0}, {10, 7, -3, -5},  {2.5, 3.3, 0, -1}, {20, 20, -19, -19}, {1, 1, 0, 0}};
+const Tiles tiles_tried[] = {{16, 16, true}, {8, 32, true}, {64, 64, true}, {300, 256, true}, {61, 1, false}, {61, 10, false}, {61, 47, false}};
+const Bands bands_tried[] = {{{1}, true},      {{3}, true},       {{3}, false},
+                             {{1, 1, 1}, true}, {{1, 1, 1}, false}, {{1, 2}, true}};
+
+Layout make_layout(const Units &unit, const Tiles &tile, const Bands &bands, uint32_t bytes) {
+    Layout layout(Width, Height, tile.width, tile.height);
+    layout.bytes(bytes);
+    for (size_t g = 0; g < bands.groups.size(); g++) {
+        // The second of several groups has a grid of its own.
+        if (g == 1)
+            layout.group(bands.groups[g], unit.width + 3, unit.height + 2, unit.x, unit.y - 1);
+        else
+            layout.group(bands.groups[g], unit.width, unit.height, unit.x, unit.y);
+    }
+    return bands.together ? layout.pixel_interleaved() : layout.band_interleaved();
+}
+
+class Matrix : public testing::TestWithParam<int> {};
+
+// Every unit grid over every tile grid for every arrangement of bands, in every way the cap can force, by 1, 2 and 8
+// threads; sample sizes and the kind of source go along in turn.
+TEST_P(Matrix, same_pixels_and_order_for_any_cap_and_threads) {
+    const Units &unit = units_tried[GetParam()];
+    std::map<std::string, int> ways;
+    unsigned turn = static_cast<unsigned>(GetParam());
+    for (const Tiles &tile : tiles_tried)
+        for (const Bands &bands : bands_tried) {
+            turn++;
+            const Layout layout = make_layout(unit, tile, bands, 1u << (turn % 5));
+            SCOPED_TRACE(testing::Message() << layout << (tile.tiled ? "" : " (strips)"));
+            const auto adapt = [turn](Copy &copy) {
+                copy.demand.parallel_read = turn % 3 != 0;
+                if (turn % 4 == 0) // a source that needs more the wider it is read
+                    copy.demand.lease_column_bytes = 200 + copy.demand.slot_bytes / 2;
+                copy.stalls = turn % 8 == 1;
+            };
+            Copy trial(layout, tile.tiled);
+            adapt(trial);
+            for (const auto &[way, cap] : caps_of(trial)) {
+                SCOPED_TRACE(testing::Message() << way << ", cap " << cap);
+                std::vector<uint64_t> order;
+                for (uint32_t threads : {1u, 2u, 8u}) {
+                    Copy copy(layout, tile.tiled);
+                    adapt(copy);
+                    copy.demand.cap_bytes = cap;
+                    copy.demand.threads = threads;
+                    ASSERT_NO_FATAL_FAILURE(copy.run());
+                    ASSERT_NO_FATAL_FAILURE(copy.expect_complete()) << threads << " threads";
+                    EXPECT_EQ(copy.spill_bytes, copy.plan.spill_bytes);
+                    if (threads == 1) {
+                        EXPECT_LE(static_cast<double>(copy.plan.predicted_peak_bytes),
+                                  1.15 * static_cast<double>(copy.peak_bytes));
+                        order = copy.order;
+                    }
+                    ASSERT_EQ(copy.order, order) << threads << " threads write the tiles in another order";
+                    if (HasFailure())
+                        return;
+                }
+                ways[way]++;
+            }
+        }
+    RecordProperty("ways", [&ways] {
+        std::string text;
+        for (const auto &[way, count] : ways)
+            text += way + ": " + std::to_string(count) + "; ";
+        return text;
+    }());
+    EXPECT_GT(ways["BANDS"], 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(UnitGrids, Matrix, testing::Range(0, static_cast<int>(std::size(units_tried))));
+
+TEST(Pipeline, the_matrix_meets_every_way) {
+    std::map<std::string, int> ways;
+    for (const Units &unit : units_tried)
+        for (const Tiles &tile : tiles_tried) {
+            Copy copy(make_layout(unit, tile, bands_tried[1], 1), tile.tiled);
+            for (uint64_t lease : {uint64_t{0}, copy.demand.slot_bytes}) {
+                copy.demand.lease_column_bytes = lease;
+                for (const auto &[way, cap] : caps_of(copy))
+                    ways[way]++;
+            }
+        }
+    for (const char *way : {"BANDS", "STRIPES striped", "STRIPES striped, seams", "SPILL", "SPILL striped"})
+        EXPECT_GT(ways[way], 2) << way;
+}
+
+// --- constants ----------------------------------------------------------------------------------------
+
+TEST(Pipeline, constants_in_every_way) {
+    const ConstantRule rules[] = {
+        [](const stf_unit &) { return 9; },                                                // the whole raster
+        [](const stf_unit &unit) { return unit.row < 4 ? 0 : -1; },                        // then other pixels
+        [](const stf_unit &unit) { return (unit.row + unit.column) % 2 == 0 ? 1 : -1; },   // in turn
+        [](const stf_unit &unit) { return static_cast<int>(unit.row * 31 + unit.column); }, // more values than are kept
+        [](const stf_unit &unit) { return unit.row % 3 == 0 ? -1 : static_cast<int>(unit.column / 3); },
+    };
+    for (const ConstantRule &rule : rules)
+        for (const Units &unit : {Units{8, 8, 0, 0}, Units{61, 1, 0, 0}, Units{10, 7, -3, -5}}) {
+            const Layout layout = make_layout(unit, {16, 16, true}, {{2}, true}, 2);
+            Copy trial(layout, true, rule);
+            trial.demand.may_be_constant = true;
+            for (const auto &[way, cap] : caps_of(trial)) {
+                std::vector<uint64_t> order;
+                for (uint32_t threads : {1u, 2u, 8u}) {
+                    SCOPED_TRACE(testing::Message() << layout << ", " << way << ", " << threads << " threads");
+                    Copy copy(layout, true, rule);
+                    copy.demand.may_be_constant = true;
+                    copy.demand.cap_bytes = cap;
+                    copy.demand.threads = threads;
+                    copy.stalls = threads == 8;
+                    ASSERT_NO_FATAL_FAILURE(copy.run());
+                    ASSERT_NO_FATAL_FAILURE(copy.expect_complete());
+                    order = threads == 1 ? copy.order : order;
+                    ASSERT_EQ(copy.order, order);
+                }
+            }
+        }
+}
+
+// --- stopping -----------------------------------------------------------------------------------------
+
+// A copy with much going on at once: rows, several tiles open, the spill.
+Layout busy_layout() {
+    return make_layout({61, 1, 0, 0}, {16, 16, true}, {{2}, false}, 2);
+}
+
+std::unique_ptr<Copy> busy_copy(uint32_t threads, bool parallel_read, bool generous) {
+    auto copy = std::make_unique<Copy>(busy_layout());
+    copy->demand.threads = threads;
+    copy->demand.parallel_read = parallel_read;
+    copy->demand.cap_bytes = generous ? 1 << 20 : 0; // 0: the floor, which is the spill here
+    return copy;
+}
+
+struct Kind {
+    uint32_t threads;
+    bool parallel_read, generous;
+};
+
+class Stopped : public testing::TestWithParam<Kind> {
+  protected:
+    std::unique_ptr<Copy> make() {
+        return busy_copy(GetParam().threads, GetParam().parallel_read, GetParam().generous);
+    }
+};
+
+TEST_P(Stopped, read_error_at_any_unit) {
+    for (uint64_t unit = 0; unit < 47; unit += unit < 3 || unit > 43 ? 1 : 5) {
+        std::unique_ptr<Copy> copy = make();
+        copy->bad_read = unit;
+        ASSERT_NO_FATAL_FAILURE(copy->run());
+        EXPECT_FALSE(copy->done);
+        EXPECT_EQ(copy->err.text, "unit " + std::to_string(unit) + " is broken");
+        EXPECT_EQ(copy->err.number, CPLE_FileIO);
+        EXPECT_LT(copy->order.size(), 24u);
+    }
+}
+
+TEST_P(Stopped, commit_error_at_any_tile) {
+    for (uint64_t tile = 0; tile < 24; tile++) {
+        std::unique_ptr<Copy> copy = make();
+        copy->bad_commit = tile;
+        ASSERT_NO_FATAL_FAILURE(copy->run());
+        EXPECT_FALSE(copy->done);
+        EXPECT_NE(std::string(copy->err.text).find("does not fit on the disk"), std::string::npos) << copy->err.text;
+        EXPECT_EQ(copy->order.size(), tile) << "nothing is committed after an error";
+    }
+}
+
+TEST_P(Stopped, encoder_that_cannot_be_made) {
+    std::unique_ptr<Copy> copy = make();
+    copy->format.codec.compression = COMPRESSION_ADOBE_DEFLATE;
+    copy->format.codec.predictor = 3; // of floating point, and these are integers
+    copy->demand.slot_bytes = stf_encoder_bound_bytes(&copy->format);
+    ASSERT_NO_FATAL_FAILURE(copy->run());
+    EXPECT_FALSE(copy->done);
+    EXPECT_NE(copy->err.number, CPLE_None);
+    EXPECT_NE(copy->err.text[0], '\0');
+    EXPECT_TRUE(copy->order.empty());
+}
+
+TEST_P(Stopped, encode_error_in_the_middle) {
+    // Constant rows compress; the noise below them is larger compressed than the room it is given.
+    Layout layout = busy_layout();
+    Copy copy(layout, true, [](const stf_unit &unit) { return unit.row < 16 ? 5 : -1; });
+    copy.demand.threads = GetParam().threads;
+    copy.demand.parallel_read = GetParam().parallel_read;
+    copy.demand.cap_bytes = GetParam().generous ? 1 << 20 : 0;
+    copy.demand.may_be_constant = true;
+    copy.format.codec.compression = COMPRESSION_ADOBE_DEFLATE;
+    copy.demand.slot_bytes = stf_encoder_tile_bytes(&copy.format);
+    ASSERT_NO_FATAL_FAILURE(copy.run());
+    EXPECT_FALSE(copy.done);
+    EXPECT_NE(std::string(copy.err.text).find("larger than its buffer"), std::string::npos) << copy.err.text;
+    EXPECT_LE(copy.order.size(), 8u);
+}
+
+TEST_P(Stopped, cancel_at_any_point) {
+    uint64_t calls = 0;
+    for (;; calls++) {
+        std::unique_ptr<Copy> copy = make();
+        copy->cancel_at = calls;
+        ASSERT_NO_FATAL_FAILURE(copy->run());
+        if (copy->done) {
+            // With threads the calls are fewer in some runs than in others: that was the last one for sure if none was refused.
+            EXPECT_LE(copy->progress_calls, calls);
+            break;
+        }
+        ASSERT_EQ(copy->err.number, CPLE_UserInterrupt) << copy->err.text;
+        ASSERT_EQ(copy->progress_calls, calls + 1) << "called again after it said no";
+        ASSERT_LT(calls, 1000u);
+    }
+    EXPECT_GT(calls, 5u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, Stopped,
+                         testing::Values(Kind{1, true, false}, Kind{1, true, true}, Kind{2, true, false},
+                                         Kind{2, false, true}, Kind{8, true, true}, Kind{8, false, false}),
+                         [](const testing::TestParamInfo<Kind> &of) {
+                             return std::to_string(of.param.threads) + (of.param.parallel_read ? "_threads" : "_threads_rows") +
+                                    (of.param.generous ? "" : "_spill");
+                         });
+
+TEST(Pipeline, first_error_wins) {
+    Copy copy(busy_layout());
+    copy.bad_read = 20;
+    copy.bad_commit = 3; // tiles are complete from row 15 on, and with one thread all four are committed by row 20
+    ASSERT_NO_FATAL_FAILURE(copy.run());
+    EXPECT_NE(std::string(copy.err.text).find("does not fit on the disk"), std::string::npos) << copy.err.text;
+}
+
+TEST(Pipeline, spill_that_cannot_be_made) {
+    Copy copy(busy_layout());
+    CPLSetThreadLocalConfigOption("CPL_TMPDIR", "/streamtiff/there/is/no/such/folder");
+    ASSERT_NO_FATAL_FAILURE(copy.make_plan());
+    ASSERT_GT(copy.plan.regions, 0u);
+    stf_budget *budget = stf_budget_create(copy.plan.cap_bytes);
+    const stf_pipeline_job job = {&copy.geometry, &copy.demand, &copy.plan, &copy.format, "/vsimem/out.tif", budget,
+                                  {},             {},           nullptr,    nullptr};
+    stf_pipeline_result result{};
+    EXPECT_FALSE(stf_pipeline_run(&job, &result, &copy.err));
+    EXPECT_EQ(copy.err.number, CPLE_OpenFailed) << copy.err.text;
+    stf_budget_destroy(budget);
+    CPLSetThreadLocalConfigOption("CPL_TMPDIR", nullptr);
+}
+
+TEST(Pipeline, account_that_is_too_small) {
+    // The plan promises more than the account has: the copy fails rather than pass the cap.
+    Copy copy(busy_layout());
+    ASSERT_NO_FATAL_FAILURE(copy.make_plan());
+    copy.plan.cap_bytes = copy.plan.predicted_peak_bytes / 2;
+    stf_budget *budget = stf_budget_create(copy.plan.cap_bytes);
+    const std::string target = CPLGenerateTempFilename("pipeline");
+    const auto read = [](void *context, uint32_t, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels, stf_error *) {
+        static_cast<Copy *>(context)->picture.deliver(*unit, fakes::no_constants, static_cast<unsigned char *>(buffer), pixels);
+        return true;
+    };
+    const auto commit = [](void *, uint64_t, const void *, size_t, stf_error *) { return true; };
+    const stf_pipeline_job job = {&copy.geometry, &copy.demand, &copy.plan, &copy.format, target.c_str(), budget,
+                                  {&copy, read},  {&copy, commit}, nullptr, nullptr};
+    stf_pipeline_result result{};
+    EXPECT_FALSE(stf_pipeline_run(&job, &result, &copy.err));
+    EXPECT_EQ(copy.err.number, CPLE_OutOfMemory);
+    EXPECT_LE(stf_budget_peak_bytes(budget), copy.plan.cap_bytes);
+    stf_error left{};
+    EXPECT_TRUE(stf_budget_charge(budget, copy.plan.cap_bytes, "all of it", &left)) << left.text;
+    stf_budget_destroy(budget);
+}
+
+// --- what GDAL says -----------------------------------------------------------------------------------
+
+struct Heard {
+    std::vector<std::string> warnings;
+    int others = 0;
+    std::thread::id thread = std::this_thread::get_id();
+    bool elsewhere = false;
+};
+
+void CPL_STDCALL hear(CPLErr level, CPLErrorNum, const char *text) {
+    Heard *heard = static_cast<Heard *>(CPLGetErrorHandlerUserData());
+    if (std::this_thread::get_id() != heard->thread)
+        heard->elsewhere = true;
+    if (level == CE_Warning)
+        heard->warnings.push_back(text);
+    else if (level >= CE_Failure)
+        heard->others++;
+}
+
+TEST(Pipeline, warnings_arrive_on_the_calling_thread) {
+    for (uint32_t threads : {1u, 2u, 8u})
+        for (bool parallel : {true, false}) {
+            std::unique_ptr<Copy> copy = busy_copy(threads, parallel, true);
+            copy->before_read = [](const stf_unit &unit) {
+                if (unit.number == 7 || unit.number == 30)
+                    CPLError(CE_Warning, CPLE_AppDefined, "row %d looks odd", static_cast<int>(unit.number));
+                if (unit.number == 9) // comes back by the stf_error, if it matters
+                    CPLError(CE_Failure, CPLE_AppDefined, "row 9 had to be tried again");
+            };
+            Heard heard;
+            copy->before_read(stf_unit{}); // compiles the messages in, raises nothing
+            CPLSetThreadLocalConfigOption("CPL_DEBUG", "OFF");
+            CPLPushErrorHandlerEx(hear, &heard);
+            stf_error none{};
+            run_heard(*copy, none);
+            CPLPopErrorHandler();
+            CPLSetThreadLocalConfigOption("CPL_DEBUG", nullptr);
+            EXPECT_FALSE(heard.elsewhere);
+            EXPECT_EQ(heard.others, 0);
+            std::sort(heard.warnings.begin(), heard.warnings.end());
+            EXPECT_EQ(heard.warnings, (std::vector<std::string>{"row 30 looks odd", "row 7 looks odd"})) << threads;
+        }
+}
+
+} // namespace

@@ -1,0 +1,157 @@
+"""The cap, as measured on the process, together with what was decoded and read: either alone proves nothing.
+
+Every case runs in a fresh process. Every pair of two factors (source, output, cap, threads) occurs in the cases.
+"""
+
+import dataclasses
+import os
+
+import pytest
+import streamtiff
+import terrain
+from osgeo import gdal
+from streamtiff import MIB
+
+SLACK_BYTES = 8 * MIB  # of the process over the effective cap: code, stacks, the allocator
+# Beside the pixels: PROJ looks the SRS up, the result is opened, each reader reads directory and tables again.
+HEADER_BYTES = 64 << 10
+HEADER_OF_READER_BYTES = 8 << 10
+
+WIDTH, HEIGHT = 3072, 2060  # whole tiles across; the last row of tiles is cut
+TILED = ["TILED=YES", "COMPRESS=DEFLATE", "PREDICTOR=3", "NUM_THREADS=2"]
+
+
+@dataclasses.dataclass
+class Source:
+    layout: list
+    dtype: str = "Float32"
+    bands: int = 1
+    size: tuple = (WIDTH, HEIGHT)
+    translate: dict = dataclasses.field(default_factory=dict)
+    dem: list = None
+    name: str = ""
+
+
+def square(size_px, *options):
+    return [f"BLOCKXSIZE={size_px}", f"BLOCKYSIZE={size_px}", *options]
+
+
+SOURCES = {
+    "tiled256_deflate": Source(square(256, *TILED)),
+    "tiled512_zstd": Source(square(512, "TILED=YES", "COMPRESS=ZSTD", "ZSTD_LEVEL=3", "PREDICTOR=3", "NUM_THREADS=2")),
+    "tiled1024_none": Source(square(1024, "TILED=YES")),
+    "tiled512_deflate": Source(square(512, *TILED)),
+    "strips1": Source(["BLOCKYSIZE=1"]),
+    "strips512_deflate": Source(["BLOCKYSIZE=512", *TILED[1:]]),
+    "rgb512_deflate": Source(square(512, *TILED[:2], "PREDICTOR=2", "INTERLEAVE=PIXEL"), "Byte", 3),
+    "wide512_deflate": Source(square(512, *TILED), size=(16384, 300)),
+    "vrt_window": Source(square(512, *TILED), translate={"srcWin": [101, 203, 2560, 1721]}),
+    "vrt_half_cubic": Source(square(256, *TILED), translate={"width": 1536, "height": 1030, "resampleAlg": "cubic"}),
+    "slope": Source(square(512, *TILED), dem=["slope"]),
+}
+OUTPUTS = {
+    "tiled256": ["BLOCKXSIZE=256", "BLOCKYSIZE=256", "ZLEVEL=1"],
+    "tiled512": ["COMPRESS=ZSTD", "ZSTD_LEVEL=1"],
+    "strips": ["TILED=NO", "BLOCKYSIZE=64", "ZLEVEL=1"],
+}
+CAPS_MB = [4, 8, 16, 64]
+THREADS = [1, 2, 8]
+CASES = [
+    (source, list(OUTPUTS)[(s + c) % 3], cap, THREADS[(s + 2 * c) % 3])
+    for s, source in enumerate(SOURCES)
+    for c, cap in enumerate(CAPS_MB)
+]
+
+
+@pytest.fixture(scope="module")
+def source_path(tmp_path_factory):
+    """Gives the path of a source by its name; sources of the same layout share a file."""
+    folder = tmp_path_factory.mktemp("sources")
+    made = {}
+
+    def path(name):
+        source = SOURCES[name]
+        key = (*source.layout, source.dtype, source.size)
+        if key not in made:
+            made[key] = folder / f"{name}.tif"
+            terrain.make_terrain(made[key], *source.size, source.dtype, source.bands, source.layout)
+        return made[key]
+
+    return path
+
+
+@pytest.fixture(scope="module")
+def reference(source_path):
+    """Checksums of what `-of GTiff` writes, made once for each content."""
+    made = {}
+
+    def crcs(name):
+        source = SOURCES[name]
+        key = str((source.dtype, source.size, source.translate, source.dem))
+        if key not in made:
+            target = f"/vsimem/{name}.tif"
+            if source.dem:
+                dataset = gdal.DEMProcessing(target, str(source_path(name)), *source.dem, format="GTiff")
+            else:
+                dataset = gdal.Translate(target, str(source_path(name)), format="GTiff", **source.translate)
+            made[key] = streamtiff.checksums(dataset)
+            dataset = None
+            gdal.Unlink(target)
+        return made[key]
+
+    return crcs
+
+
+def blocks_under(path, window):
+    """Number and compressed bytes of the blocks of a GTiff file under a window."""
+    dataset = gdal.Open(str(path))
+    band = dataset.GetRasterBand(1)
+    width, height = band.GetBlockSize()
+    x, y, nx, ny = window or (0, 0, band.XSize, band.YSize)
+    sizes = [
+        int(band.GetMetadataItem(f"BLOCK_SIZE_{column}_{row}", "TIFF"))
+        for row in range(y // height, (y + ny - 1) // height + 1)
+        for column in range(x // width, (x + nx - 1) // width + 1)
+    ]
+    return len(sizes), sum(sizes)
+
+
+def job_of(name, path, target, output, cap_mb, threads):
+    source = SOURCES[name]
+    options = [f"MEMORY_CAP={cap_mb}MB", f"NUM_THREADS={threads}", *OUTPUTS[output]]
+    return {
+        "source": str(path),
+        "target": str(target),
+        "options": options,
+        "translate": source.translate,
+        "dem": source.dem,
+    }
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="needs Linux's /proc")
+@pytest.mark.parametrize("name,output,cap_mb,threads", CASES, ids=["-".join(map(str, case)) for case in CASES])
+def test_cap_and_amplification(source_path, reference, tmp_path, name, output, cap_mb, threads):
+    path, target = source_path(name), tmp_path / "out.tif"
+    measured = streamtiff.measured_copy(job_of(name, path, target, output, cap_mb, threads))
+    figures = {key: int(value) if value.isdigit() else value for key, value in measured["streaming"].items()}
+    streamtiff.check_figures(figures)
+    assert figures["REQUESTED_CAP_BYTES"] == cap_mb * MIB
+    raised = figures["CAP_BYTES"] > figures["REQUESTED_CAP_BYTES"]
+    assert len(measured["warnings"]) == (1 if raised else 0), measured["warnings"]
+    assert measured["cache_max_kept"]
+    if threads == 1:
+        assert figures["PREDICTED_PEAK_BYTES"] <= 1.15 * figures["PEAK_BYTES"]
+    assert streamtiff.checksums(target) == reference(name)
+
+    blocks, block_bytes = blocks_under(path, SOURCES[name].translate.get("srcWin"))
+    assert figures["PREDICTED_DECODES"] <= 1.02 * blocks
+    headers = HEADER_BYTES + HEADER_OF_READER_BYTES * threads
+    assert measured["read_bytes"] <= 1.02 * block_bytes + headers
+    if streamtiff.SANITIZER is None:
+        assert measured["peak_rss_bytes"] <= figures["CAP_BYTES"] + SLACK_BYTES
+
+
+@streamtiff.needs_true_rss
+def test_rss_is_measured():
+    """Stands for the assertions on RSS that the cases leave out under a sanitizer."""
+    assert streamtiff.SANITIZER is None
