@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cpl_conv.h"
+#include "cpl_vsi.h"
 #include "encoder.h"
 #include "gdal_adaptor.h"
 #include "georef.h"
@@ -333,8 +334,12 @@ static bool finish_file(copy *c, stf_error *err) {
         return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
     stf_tiff_file *file = c->file;
     c->file = NULL;
-    return stf_tiff_file_finish(file, c->options.tiled, &c->georef.tags, err) &&
-           stf_georef_write_sidecar(&c->georef, c->target, err);
+    if (!stf_tiff_file_finish(file, c->options.tiled, &c->georef.tags, err))
+        return false;
+    if (stf_georef_write_sidecar(&c->georef, c->target, err))
+        return true;
+    VSIUnlink(c->target); /* a raster without what its sidecar tells is half of one */
+    return false;
 }
 
 static bool write_file(copy *c, stf_error *err) {

@@ -19,6 +19,7 @@
 #include "messages.h"
 #include "source.h"
 #include "vrt_layers.h"
+#include "vrt_warped.h"
 
 #define STRIPE_COLUMNS_AT_LEAST 20 /* one column decoded again at each seam: 5 % */
 #define UNIT_PX_AT_LEAST 32
@@ -67,7 +68,8 @@ static double at_least(double step_px, double least_px) {
     return step_px >= least_px ? 1 : ceil(least_px / step_px);
 }
 
-static void describe(stf_source *source, const stf_vrt_layers *layers) {
+static bool describe_layers(stf_source *source, const void *what) {
+    const stf_vrt_layers *layers = what;
     stf_source_info *info = &source->info;
     stf_group *group = info->groups;
     const stf_vrt_layer *lead = largest_layer(layers);
@@ -102,6 +104,7 @@ static void describe(stf_source *source, const stf_vrt_layers *layers) {
     }
     snprintf(info->summary, sizeof info->summary, "VRT over %u source(s) in blocks of %u x %u, halo %g x %g pixels", layers->count,
              lead->block_width_px, lead->block_height_px, lead->halo_x, lead->halo_y);
+    return true;
 }
 
 /* One whole raster, shown unchanged band by band. */
@@ -134,11 +137,57 @@ static GDALDatasetH unwrap(GDALDatasetH vrt, const char *path) {
     return NULL;
 }
 
+/* A warped VRT: its own blocks are the units, for that is what one run of the warper makes. */
+static bool describe_warped(stf_source *source, const void *unused) {
+    stf_source_info *info = &source->info;
+    stf_group *group = info->groups;
+    stf_vrt_warped warped;
+    int block_width, block_height;
+    (void)unused;
+    GDALGetBlockSize(GDALGetRasterBand(source->dataset, 1), &block_width, &block_height);
+    /* Units are visited tile by tile, so a row of tiles, not of units, is what the cache must live through. */
+    uint32_t span_rows = source->request.tile_height_px > (uint32_t)block_height ? source->request.tile_height_px : (uint32_t)block_height;
+    if (!stf_vrt_warped_read(source->dataset, (uint32_t)block_width, span_rows, &warped))
+        return false;
+    group->first_band = 0;
+    group->bands = (uint32_t)GDALGetRasterCount(source->dataset);
+    group->x = stf_axis_make((uint32_t)GDALGetRasterXSize(source->dataset), 0, block_width);
+    group->y = stf_axis_make((uint32_t)GDALGetRasterYSize(source->dataset), 0, block_height);
+    uint64_t pixel_bytes = (uint64_t)GDALGetDataTypeSizeBytes(source->request.type) * group->bands;
+    info->unit_bytes = stf_mul(stf_mul((uint64_t)block_width, (uint64_t)block_height), pixel_bytes);
+    info->source_blocks = warped.source_blocks;
+    info->reader_bytes = stf_add(warped.reader_bytes, stf_mul(4, info->unit_bytes)); /* the warper's own buffers */
+    info->lease_column_bytes = warped.span_bytes / group->x.cells + 1;
+    info->lease_extra_columns = 2;
+    info->lease_bytes = stf_add(stf_mul(2, warped.block_bytes), stf_source_cached_block_bytes(info->unit_bytes));
+    info->min_stripe_columns = STRIPE_COLUMNS_AT_LEAST;
+    info->seam_decodes = warped.source_blocks / group->x.cells;
+    snprintf(info->summary, sizeof info->summary, "warped VRT in blocks of %d x %d", block_width, block_height);
+    return true;
+}
+
+static bool init_described(stf_source *source, bool (*describe_it)(stf_source *, const void *), const void *what, bool *fits,
+                           stf_error *err) {
+    source->info.groups = VSICalloc(1, sizeof *source->info.groups);
+    if (!source->info.groups)
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the description of the source");
+    *fits = describe_it(source, what);
+    if (*fits) {
+        source->info.kind = STF_SOURCE_WINDOWS;
+        source->info.group_count = 1;
+        source->read = read_window;
+    } else {
+        VSIFree(source->info.groups);
+        source->info.groups = NULL;
+    }
+    return true;
+}
+
 bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err) {
     stf_vrt_layers layers;
     *fits = false;
     if (!stf_vrt_layers_read(source->dataset, &layers))
-        return true;
+        return init_described(source, describe_warped, NULL, fits, err);
     if (is_plain(source->dataset, &layers)) {
         source->unwrapped = unwrap(source->dataset, layers.items[0].path);
         if (source->unwrapped) {
@@ -147,16 +196,9 @@ bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err) {
             return true;
         }
     }
-    source->info.groups = VSICalloc(1, sizeof *source->info.groups);
-    if (source->info.groups) {
-        source->info.kind = STF_SOURCE_WINDOWS;
-        source->info.group_count = 1;
-        source->read = read_window;
-        describe(source, &layers);
-        *fits = true;
-    }
+    bool done = init_described(source, describe_layers, &layers, fits, err);
     stf_vrt_layers_free(&layers);
-    return *fits || stf_fail(err, CPLE_OutOfMemory, "No memory for the description of the source");
+    return done;
 }
 
 uint64_t stf_source_vrt_span_bytes(GDALDatasetH vrt) {
