@@ -13,7 +13,7 @@ fi
 . "$(dirname -- "$0")/common.sh"
 
 dir=$root/build/demo
-sh "$root/cmake/setup.sh" build demo
+setup build demo
 log=$root/build/demo.log
 mkdir -p "$root/build"
 build release "$dir" -DSTREAMTIFF_BUILD_TESTS=OFF >"$log" 2>&1 || { cat "$log" >&2 && exit 1; }

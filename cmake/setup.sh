@@ -6,6 +6,7 @@
 # Groups: build, cpp (C++ tests), smoke, test (all tests), demo, format, roots. --list prints the packages.
 set -eu
 . "$(dirname -- "$0")/common.sh"
+find_python
 
 list=
 [ "${1:-}" = --list ] && list=yes && shift

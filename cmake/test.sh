@@ -20,8 +20,8 @@ done
 dir=${dir:-$root/build/$preset}
 
 case $only in
-cpp) sh "$root/cmake/setup.sh" build cpp ;;
-*) sh "$root/cmake/setup.sh" build test ;;
+cpp) setup build cpp ;;
+*) setup build test ;;
 esac
 build "$preset" "$dir" -DSTREAMTIFF_BUILD_TESTS=ON
 

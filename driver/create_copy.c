@@ -82,7 +82,8 @@ static bool choose_type(copy *c, stf_error *err) {
                             "Unable to export a GeoTIFF file with different data types per different bands. "
                             "All bands should have the same types in TIFF.");
         CPLError(CE_Warning, CPLE_AppDefined,
-                 "Unable to export a GeoTIFF file with different data types per different bands. Band %d is converted.", band);
+                 "Unable to export a GeoTIFF file with different data types per different bands. Band %d is converted.",
+                 band);
     }
     return true;
 }
@@ -178,7 +179,8 @@ static bool describe_demand(copy *c, stf_error *err) {
     demand->source_blocks = info->source_blocks;
     demand->seam_decodes = info->seam_decodes;
     if (demand->slot_bytes == 0 || demand->slot_bytes > INT64_MAX || demand->unit_bytes > INT64_MAX)
-        return stf_fail(err, CPLE_NotSupported, "A block of %u x %u pixels of %u bands is too large: lower BLOCKXSIZE or BLOCKYSIZE",
+        return stf_fail(err, CPLE_NotSupported,
+                        "A block of %u x %u pixels of %u bands is too large: lower BLOCKXSIZE or BLOCKYSIZE",
                         c->format.width_px, c->format.height_px, c->raster.bands);
     return true;
 }
@@ -193,7 +195,8 @@ static const char *floor_advice(const copy *c) {
         return "INTERLEAVE=BAND would lower it";
     if (c->options.codec.compression == COMPRESSION_ZSTD && c->demand.encoder_bytes > 5 * c->demand.slot_bytes)
         return "a lower ZSTD_LEVEL would lower it";
-    return c->options.tiled ? "a smaller BLOCKXSIZE and BLOCKYSIZE would lower it" : "TILED=YES or a smaller BLOCKYSIZE would lower it";
+    return c->options.tiled ? "a smaller BLOCKXSIZE and BLOCKYSIZE would lower it"
+                            : "TILED=YES or a smaller BLOCKYSIZE would lower it";
 }
 
 static bool agree_on_cap(const copy *c, stf_error *err) {
@@ -205,10 +208,12 @@ static bool agree_on_cap(const copy *c, stf_error *err) {
         return stf_fail(err, CPLE_AppDefined,
                         "MEMORY_CAP is " CPL_FRMT_GUIB " bytes (%.1f MB), but this copy needs " CPL_FRMT_GUIB
                         " bytes (%.1f MB): raise MEMORY_CAP; %s",
-                        (GUIntBig)plan->requested_cap_bytes, asked, (GUIntBig)plan->floor_bytes, needed, floor_advice(c));
+                        (GUIntBig)plan->requested_cap_bytes, asked, (GUIntBig)plan->floor_bytes, needed,
+                        floor_advice(c));
     CPLError(CE_Warning, CPLE_AppDefined,
              "MEMORY_CAP is raised from " CPL_FRMT_GUIB " bytes (%.1f MB) to " CPL_FRMT_GUIB
-             " bytes (%.1f MB), the least that copies without decoding over and over; %s. MEMORY_CAP_STRICT=YES would fail instead",
+             " bytes (%.1f MB), the least that copies without decoding over and over; %s. MEMORY_CAP_STRICT=YES would "
+             "fail instead",
              (GUIntBig)plan->requested_cap_bytes, asked, (GUIntBig)plan->floor_bytes, needed, floor_advice(c));
     return true;
 }
@@ -221,7 +226,8 @@ static bool make_plan(copy *c, stf_error *err) {
     if (!c->source || !describe_planes(c, err) || !harvest(c, err))
         return false;
     describe_tiles(c);
-    stf_encoder *trial = stf_encoder_create(&c->format, err); /* a format the codec refuses fails before the first byte */
+    stf_encoder *trial =
+        stf_encoder_create(&c->format, err); /* a format the codec refuses fails before the first byte */
     if (!trial)
         return false;
     stf_encoder_destroy(trial);
@@ -235,7 +241,8 @@ static bool make_plan(copy *c, stf_error *err) {
 
 static bool decide_bigtiff(const copy *c, bool *big, stf_error *err) {
     uint64_t tiles = stf_geometry_tiles(&c->geometry);
-    uint64_t worst = stf_add(stf_add(stf_mul(c->demand.slot_bytes, tiles), stf_tiff_file_table_bytes(tiles)), TAG_ROOM_BYTES);
+    uint64_t worst =
+        stf_add(stf_add(stf_mul(c->demand.slot_bytes, tiles), stf_tiff_file_table_bytes(tiles)), TAG_ROOM_BYTES);
     bool needed = stf_tiff_file_needs_big(worst);
     *big = c->options.bigtiff == STF_BIGTIFF_YES || (c->options.bigtiff == STF_BIGTIFF_IF_NEEDED && needed) ||
            (c->options.bigtiff == STF_BIGTIFF_IF_SAFER && worst > 2000000000u);
@@ -399,9 +406,12 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
     c.progress_data = progress_data;
     bool done = run(&c, options, &err);
     if (done) {
-        stf_stats stats = {&c.plan, &c.source->info, stf_budget_peak_bytes(c.budget),
+        stf_stats stats = {&c.plan,
+                           &c.source->info,
+                           stf_budget_peak_bytes(c.budget),
                            c.source->info.decodes_are_counted ? stf_source_blocks_decoded(c.source) : c.plan.decodes,
-                           c.result.spill_bytes, 0};
+                           c.result.spill_bytes,
+                           0};
         char **figures = stf_stats_metadata(&stats);
         stf_lease_end(c.lease); /* before the result is opened: its reads are the caller's */
         c.lease = NULL;

@@ -1,6 +1,6 @@
 /* One libtiff handle on nothing: what it "writes" is caught.
  *
- *      caller's data --> libtiff: predictor copy --> codec --> raw buffer --> write callback
+ *      caller's data, predicted in place --> libtiff's codec --> raw buffer --> write callback
  *            ^                                                                      |
  *            +------------------ copied once libtiff is done -----------------------+
  *
@@ -11,7 +11,10 @@
  * second piece for a tile is refused.
  *
  * Tiles are encoded as a one-strip image of the tile's size: the codecs produce the same bytes for
- * both, and a short last strip differs from a tile only in its height (a reopened handle). */
+ * both, and a short last strip differs from a tile only in its height (a reopened handle).
+ *
+ * The predictor is applied here and not by libtiff, which would do it on another copy of the tile: the handle is
+ * told of none, and the bytes are the same. */
 #include "encoder.h"
 #include "encoder_cost.h"
 
@@ -21,6 +24,7 @@
 
 #include "cpl_vsi.h"
 #include "geometry.h"
+#include "predictor.h"
 #include "tiff.h"
 #include "tiffio.h"
 
@@ -34,6 +38,8 @@ struct stf_encoder {
     stf_tile_format format;
     TIFF *tiff;    /* NULL: none open */
     uint32_t rows; /* of the open handle's strip */
+    bool predicts; /* we apply the predictor, libtiff is told of none */
+    void *row;     /* the predictor's copy of a row */
     void *raw;     /* libtiff's output buffer */
     size_t raw_bytes;
 
@@ -191,7 +197,8 @@ static bool set_webp(const stf_codec *codec, TIFF *tiff) {
 static bool set_codec(stf_encoder *encoder, TIFF *tiff) {
     const stf_tile_format *format = &encoder->format;
     const stf_codec *codec = &format->codec;
-    if (codec->predictor > PREDICTOR_NONE && TIFFSetField(tiff, TIFFTAG_PREDICTOR, codec->predictor) != 1)
+    if (codec->predictor > PREDICTOR_NONE && !encoder->predicts &&
+        TIFFSetField(tiff, TIFFTAG_PREDICTOR, codec->predictor) != 1)
         return false;
     switch (codec->compression) {
     case COMPRESSION_ADOBE_DEFLATE:
@@ -316,7 +323,14 @@ static bool prepare(stf_encoder *encoder, stf_error *err) {
     if (!encoder->raw)
         return stf_fail(err, CPLE_OutOfMemory, "Out of memory for an output buffer of %llu bytes",
                         (unsigned long long)encoder->raw_bytes);
-    return try_format(encoder, err) && open_strip(encoder, format->width_px, format->height_px, err);
+    if (!try_format(encoder, err)) /* with libtiff's own predictor, which may refuse these samples */
+        return false;
+    size_t row_bytes = stf_encoder_tile_bytes(format) / format->height_px;
+    encoder->predicts = stf_predictor_knows(format->codec.predictor, format->sample_bits);
+    encoder->row = encoder->predicts ? VSIMalloc(row_bytes) : NULL;
+    if (encoder->predicts && !encoder->row)
+        return stf_fail(err, CPLE_OutOfMemory, "Out of memory for a row of %llu bytes", (unsigned long long)row_bytes);
+    return open_strip(encoder, format->width_px, format->height_px, err);
 }
 
 stf_encoder *stf_encoder_create(const stf_tile_format *format, stf_error *err) {
@@ -337,6 +351,7 @@ void stf_encoder_destroy(stf_encoder *encoder) {
         return;
     close_handle(encoder);
     VSIFree(encoder->raw);
+    VSIFree(encoder->row);
     VSIFree(encoder->jpeg_tables);
     VSIFree(encoder);
 }
@@ -359,6 +374,9 @@ bool stf_encoder_encode(stf_encoder *encoder, void *data, size_t capacity_bytes,
     /* A handle that failed once is not trusted again; a strip of another height needs its own. */
     if ((!encoder->tiff || encoder->rows != rows) && !open_strip(encoder, format->width_px, rows, err))
         return false;
+    if (encoder->predicts)
+        stf_predictor_apply(format->codec.predictor, data, rows, (size_t)format->width_px * format->samples,
+                            format->samples, format->sample_bits, encoder->row);
     if (!write_strip(encoder, data, bytes, err)) {
         close_handle(encoder);
         return false;

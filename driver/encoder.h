@@ -36,7 +36,8 @@ size_t stf_encoder_tile_bytes(const stf_tile_format *format);
 /* An upper bound of what any tile of this format compresses to, and at least stf_encoder_tile_bytes. */
 size_t stf_encoder_bound_bytes(const stf_tile_format *format);
 /* Memory that one encoder takes while it works, beside the caller's tile: libtiff's copies, its raw
- * buffer, and the codec's state at this level. From a table measured on the process. */
+ * buffer, and the codec's state at this level; 0 for COMPRESS=NONE. From a table measured on the
+ * process, for the worst pixels: a tile that does not compress. UINT64_MAX on overflow. */
 uint64_t stf_encoder_cost_bytes(const stf_tile_format *format);
 
 /* May fail: the codec is not configured, or refuses the format (a predictor with these bits...).
@@ -51,9 +52,9 @@ void stf_encoder_destroy(stf_encoder *encoder);
 bool stf_encoder_encode(stf_encoder *encoder, void *data, size_t capacity_bytes, uint32_t rows, size_t *encoded_bytes,
                         stf_error *err);
 
-/* Tags that the codec adds to the directory, known once the first tile was encoded: JPEGTables (347),
- * LercParameters (50674), and for JPEG with YCbCr 530. values stays the encoder's, valid until it
- * encodes again or is destroyed. Returns how many it filled (at most room). */
+/* Tags that the codec adds to the directory, known as soon as the encoder is there: JPEGTables (347),
+ * LercParameters (50674), and for JPEG with YCbCr 530 and 532. values stays the encoder's, valid until
+ * it is destroyed. Returns how many it filled (at most room; never more than 4). */
 typedef struct stf_codec_tag {
     uint16_t tag;
     uint16_t type;  /* TIFF_SHORT, TIFF_LONG, TIFF_UNDEFINED, ... */

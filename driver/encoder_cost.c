@@ -7,6 +7,7 @@
 #include "encoder_cost.h"
 
 #include "geometry.h"
+#include "predictor.h"
 #include "tiff.h"
 
 enum { RAW_SLACK_BYTES = 1024 /* libtiff's codecs flush some bytes before their buffer is full */ };
@@ -100,7 +101,7 @@ static uint64_t zstd_state_bytes(int level, uint64_t tile_bytes) {
     size_t top = sizeof(zstd_levels) / sizeof(zstd_levels[0]) - 1;
     size_t index = level <= 0 ? 9 : (size_t)level > top ? top : (size_t)level;
     uint64_t window_bytes = UINT64_C(1) << zstd_levels[index].window_log;
-    return zstd_tables_bytes(level) + least(tile_bytes, window_bytes + 128 * KIB) + 64 * KIB;
+    return zstd_tables_bytes(level) + least(tile_bytes, window_bytes + 128 * KIB) + 128 * KIB;
 }
 
 /* A hash table by preset, 4 (up to preset 3) or 8 bytes of links for each byte of input, and the input. */
@@ -110,7 +111,7 @@ static uint64_t lzma_state_bytes(int preset, uint64_t tile_bytes) {
     int index = preset < 0 ? 6 : preset > 9 ? 9 : preset;
     uint64_t dictionary = dictionary_kib[index] * KIB;
     uint64_t links = (index <= 3 ? 4 : 8) * least(tile_bytes, dictionary);
-    return hash_kib[index] * KIB + links + least(tile_bytes, dictionary / 2 * 3 + 768 * KIB) + 256 * KIB;
+    return hash_kib[index] * KIB + links + least(tile_bytes, dictionary / 2 * 3 + 768 * KIB) + 640 * KIB;
 }
 
 /* Coefficients of the whole tile, two bytes each (its Huffman codes are made to measure); chroma is halved
@@ -164,6 +165,10 @@ uint64_t stf_encoder_cost_bytes(const stf_tile_format *format) {
         return 0;
     uint64_t tile_bytes = tile_bytes_of(format);
     uint64_t raw = stf_encoder_raw_bytes(format);
-    uint64_t predicted = format->codec.predictor > PREDICTOR_NONE ? tile_bytes : 0;
+    uint64_t predicted = 0;
+    if (stf_predictor_knows(format->codec.predictor, format->sample_bits))
+        predicted = format->height_px ? tile_bytes / format->height_px : 0; /* a row of ours */
+    else if (format->codec.predictor > PREDICTOR_NONE)
+        predicted = tile_bytes; /* libtiff's copy */
     return stf_add(stf_add(raw, predicted), state_bytes(format, tile_bytes));
 }

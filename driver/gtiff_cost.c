@@ -7,7 +7,7 @@
 #include "geometry.h"
 
 #define READER_BASE_BYTES ((uint64_t)384 << 10) /* dataset, directory, codec tables, file buffers */
-#define RAW_IN_PLACE_BYTES ((uint64_t)1 << 20) /* up to here libtiff allocates it in one piece */
+#define RAW_IN_PLACE_BYTES ((uint64_t)1 << 20)  /* up to here libtiff allocates it in one piece */
 #define BLOCKS_ASKED 65536u /* so many blocks are asked for their size; beyond that the worst is assumed */
 
 bool stf_gtiff_is(GDALDatasetH dataset) {
@@ -22,7 +22,8 @@ uint64_t stf_gtiff_block_item(GDALRasterBandH band, const char *item, uint32_t x
     return value ? (uint64_t)CPLAtoGIntBig(value) : 0;
 }
 
-static uint64_t largest_compressed_block(GDALRasterBandH band, uint32_t rows, uint32_t columns, uint64_t decoded_bytes) {
+static uint64_t largest_compressed_block(GDALRasterBandH band, uint32_t rows, uint32_t columns,
+                                         uint64_t decoded_bytes) {
     uint64_t largest = 0;
     if ((uint64_t)rows * columns > BLOCKS_ASKED)
         return decoded_bytes;

@@ -37,8 +37,8 @@ typedef struct pipeline {
     bool walk_done;
     uint64_t next_read, next_fill; /* numbers of units */
     uint64_t unit_count;
-    unit_slot *units; /* ring, by number modulo unit_buffers */
-    bool *reader_charged;          /* for each reader: it has read, and is in the account */
+    unit_slot *units;     /* ring, by number modulo unit_buffers */
+    bool *reader_charged; /* for each reader: it has read, and is in the account */
     bool filling;
     bool touch_begun; /* the unit next_fill is partly filled in; touch says how far */
     stf_touch touch;
@@ -85,13 +85,12 @@ static bool finished(const pipeline *p) {
 /* A worker has a reader of its own or none: a decoder's buffers then come and go on one thread, and no allocator keeps
  * a second set of them for another. */
 static bool can_read(const pipeline *p, uint32_t reader) {
-    return reader < p->job->plan->readers && !p->walk_done && p->next_read - p->next_fill < p->job->plan->unit_buffers &&
-           stf_pool_free_items(p->buffers) > 0;
+    return reader < p->job->plan->readers && !p->walk_done &&
+           p->next_read - p->next_fill < p->job->plan->unit_buffers && stf_pool_free_items(p->buffers) > 0;
 }
 
 static bool charge_reader(pipeline *p, uint32_t reader, stf_error *err) {
-    if (!p->reader_charged[reader] &&
-        !stf_budget_charge(p->job->budget, p->job->demand->reader_bytes, "a reader", err))
+    if (!p->reader_charged[reader] && !stf_budget_charge(p->job->budget, p->job->demand->reader_bytes, "a reader", err))
         return false;
     p->reader_charged[reader] = true;
     return true;
@@ -207,6 +206,8 @@ static bool ready_encoder(pipeline *p, uint32_t number, stf_error *err) {
     if (!stf_budget_charge(p->job->budget, p->job->demand->encoder_bytes, "an encoder", err))
         return false;
     p->encoders[number] = stf_encoder_create(p->job->format, err);
+    if (!p->encoders[number])
+        stf_budget_release(p->job->budget, p->job->demand->encoder_bytes);
     return p->encoders[number] != NULL;
 }
 

@@ -95,7 +95,8 @@ static uint32_t least_stripe_columns(const stf_planner *planner) {
  * not turn stripes in step with the tiles into stripes that are out of step with them, or into a spill. */
 static stf_way most_in_step(const stf_planner *planner, uint32_t encoders, uint64_t cap_bytes, bool spill_all,
                             uint32_t widest) {
-    bool choosy = !spill_all && planner->demand->seam_decodes == 0; /* else each stripe more costs more than its seams */
+    bool choosy =
+        !spill_all && planner->demand->seam_decodes == 0; /* else each stripe more costs more than its seams */
     bool any = false;
     stf_way best = {0};
     for (uint32_t columns = widest; columns >= least_stripe_columns(planner); columns--) {

@@ -61,21 +61,25 @@ static bool bands_are_of_type(GDALDatasetH dataset, GDALDataType type) {
 /* Bands that one block of the file holds together are read together. */
 static bool is_pixel_interleaved(GDALDatasetH dataset) {
     const char *interleave = GDALGetMetadataItem(dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
-    return GDALGetRasterCount(dataset) > 1 && bands_share_blocks(dataset) && (!interleave || !EQUAL(interleave, "BAND"));
+    return GDALGetRasterCount(dataset) > 1 && bands_share_blocks(dataset) &&
+           (!interleave || !EQUAL(interleave, "BAND"));
 }
 
 /* --- describing -------------------------------------------------------------------------------- */
 
-static void describe_group(stf_source *source, blocks_state *state, uint32_t number, uint32_t first_band, uint32_t bands) {
+static void describe_group(stf_source *source, blocks_state *state, uint32_t number, uint32_t first_band,
+                           uint32_t bands) {
     GDALRasterBandH band = GDALGetRasterBand(source->dataset, (int)first_band + 1);
-    uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset), height = (uint32_t)GDALGetRasterYSize(source->dataset);
+    uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset),
+             height = (uint32_t)GDALGetRasterYSize(source->dataset);
     stf_group *group = &source->info.groups[number];
     blocks_group *shape = &state->groups[number];
     int block_width, block_height;
     GDALGetBlockSize(band, &block_width, &block_height);
     shape->block_width_px = (uint32_t)block_width;
     shape->block_rows = (uint32_t)block_height;
-    shape->block_bytes = (size_t)block_width * (size_t)block_height * (size_t)GDALGetDataTypeSizeBytes(source->request.type);
+    shape->block_bytes =
+        (size_t)block_width * (size_t)block_height * (size_t)GDALGetDataTypeSizeBytes(source->request.type);
     shape->blocks_per_unit = stf_source_blocks_per_unit(source, shape->block_rows, stf_mul(shape->block_bytes, bands));
     group->first_band = first_band;
     group->bands = bands;
@@ -103,7 +107,8 @@ static bool blocks_are_separate(GDALDatasetH dataset) {
     GDALGetBlockSize(band, &width, &height);
     if (height > 1 || GDALGetRasterYSize(dataset) == 1)
         return true;
-    uint64_t first = stf_gtiff_block_item(band, "BLOCK_OFFSET", 0, 0), second = stf_gtiff_block_item(band, "BLOCK_OFFSET", 0, 1);
+    uint64_t first = stf_gtiff_block_item(band, "BLOCK_OFFSET", 0, 0),
+             second = stf_gtiff_block_item(band, "BLOCK_OFFSET", 0, 1);
     return first != 0 && second != 0 && first != second;
 }
 
@@ -118,11 +123,14 @@ static bool is_same_raster(GDALDatasetH a, GDALDatasetH b) {
         int wa, ha, wb, hb;
         GDALGetBlockSize(band_a, &wa, &ha);
         GDALGetBlockSize(band_b, &wb, &hb);
-        uint32_t last_x = (uint32_t)((GDALGetRasterXSize(a) - 1) / wa), last_y = (uint32_t)((GDALGetRasterYSize(a) - 1) / ha);
+        uint32_t last_x = (uint32_t)((GDALGetRasterXSize(a) - 1) / wa),
+                 last_y = (uint32_t)((GDALGetRasterYSize(a) - 1) / ha);
         if (GDALGetRasterDataType(band_a) != GDALGetRasterDataType(band_b) || wa != wb || ha != hb ||
             stf_gtiff_block_item(band_a, "BLOCK_OFFSET", 0, 0) != stf_gtiff_block_item(band_b, "BLOCK_OFFSET", 0, 0) ||
-            stf_gtiff_block_item(band_a, "BLOCK_OFFSET", last_x, last_y) != stf_gtiff_block_item(band_b, "BLOCK_OFFSET", last_x, last_y) ||
-            stf_gtiff_block_item(band_a, "BLOCK_SIZE", last_x, last_y) != stf_gtiff_block_item(band_b, "BLOCK_SIZE", last_x, last_y))
+            stf_gtiff_block_item(band_a, "BLOCK_OFFSET", last_x, last_y) !=
+                stf_gtiff_block_item(band_b, "BLOCK_OFFSET", last_x, last_y) ||
+            stf_gtiff_block_item(band_a, "BLOCK_SIZE", last_x, last_y) !=
+                stf_gtiff_block_item(band_b, "BLOCK_SIZE", last_x, last_y))
             return false;
     }
     return true;
@@ -131,8 +139,8 @@ static bool is_same_raster(GDALDatasetH a, GDALDatasetH b) {
 static GDALDatasetH open_again(GDALDatasetH dataset) {
     const char *const drivers[] = {"GTiff", NULL};
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    GDALDatasetH again = GDALOpenEx(GDALGetDescription(dataset), GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, drivers,
-                                    (const char *const *)stf_gdal_open_options(dataset), NULL);
+    GDALDatasetH again = GDALOpenEx(GDALGetDescription(dataset), GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL,
+                                    drivers, (const char *const *)stf_gdal_open_options(dataset), NULL);
     CPLPopErrorHandler();
     CPLErrorReset();
     if (again && !is_same_raster(dataset, again)) {
@@ -145,7 +153,8 @@ static GDALDatasetH open_again(GDALDatasetH dataset) {
 /* The first reader's handle is opened while the source is described: that it can be is part of the description. */
 static bool try_reopen(stf_source *source, blocks_state *state) {
     GDALDatasetH dataset = source->dataset;
-    if (!state->read_block || !stf_gtiff_is(dataset) || GDALGetAccess(dataset) != GA_ReadOnly || !blocks_are_separate(dataset))
+    if (!state->read_block || !stf_gtiff_is(dataset) || GDALGetAccess(dataset) != GA_ReadOnly ||
+        !blocks_are_separate(dataset))
         return false;
     GDALDatasetH again = open_again(dataset);
     if (!again)
@@ -200,8 +209,8 @@ static bool read_one_block(stf_source *source, GDALDatasetH dataset, const stf_u
     return true;
 }
 
-static bool read_blocks(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
-                        stf_error *err) {
+static bool read_blocks(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer,
+                        stf_unit_pixels *pixels, stf_error *err) {
     blocks_state *state = source->state;
     const blocks_group *shape = &state->groups[unit->group];
     GDALDatasetH dataset = state->reopen ? state->handles[reader] : source->dataset;
@@ -234,8 +243,8 @@ static bool read_with_rasterio(stf_source *source, uint32_t reader, const stf_un
                            (unsigned char *)buffer + b * pixels->band_bytes, (int)window->width, (int)window->height,
                            source->request.type, pixel_bytes, (GSpacing)pixels->row_bytes, NULL) != CE_None) {
             char context[160];
-            snprintf(context, sizeof context, "Reading %u x %u pixels at %u, %u of band %u of the source", window->width,
-                     window->height, window->x, window->y, group->first_band + b + 1);
+            snprintf(context, sizeof context, "Reading %u x %u pixels at %u, %u of band %u of the source",
+                     window->width, window->height, window->x, window->y, group->first_band + b + 1);
             return stf_fail_with_last(err, context);
         }
     }
@@ -272,16 +281,19 @@ bool stf_source_init_blocks(stf_source *source, stf_error *err) {
     source->info.group_count = groups;
     source->info.decodes_are_counted = true;
     bool is_vrt = EQUAL(GDALGetDriverShortName(GDALGetDatasetDriver(dataset)), "VRT");
-    state->read_block = GDALGetAccess(dataset) == GA_ReadOnly && bands_are_of_type(dataset, source->request.type) && !is_vrt &&
-                        (!together || stf_gtiff_is(dataset));
+    state->read_block = GDALGetAccess(dataset) == GA_ReadOnly && bands_are_of_type(dataset, source->request.type) &&
+                        !is_vrt && (!together || stf_gtiff_is(dataset));
     state->reopen = try_reopen(source, state);
     source->info.parallel_read = state->reopen;
     for (uint32_t g = 0; g < groups; g++)
         describe_group(source, state, g, together ? 0 : g, together ? bands : 1);
     source->open_readers = open_readers;
     source->read = state->read_block ? read_blocks : read_with_rasterio;
-    snprintf(source->info.summary, sizeof source->info.summary, "%u x %u blocks of %s, %s", state->groups[0].block_width_px,
-             state->groups[0].block_rows, GDALGetDriverShortName(GDALGetDatasetDriver(dataset)),
-             state->reopen ? "read in parallel" : state->read_block ? "read by one handle" : "read through GDAL's cache");
+    snprintf(source->info.summary, sizeof source->info.summary, "%u x %u blocks of %s, %s",
+             state->groups[0].block_width_px, state->groups[0].block_rows,
+             GDALGetDriverShortName(GDALGetDatasetDriver(dataset)),
+             state->reopen       ? "read in parallel"
+             : state->read_block ? "read by one handle"
+                                 : "read through GDAL's cache");
     return true;
 }

@@ -17,12 +17,13 @@
 
 typedef struct rows_state {
     uint32_t block_width_px, block_rows, blocks_per_unit;
-    size_t block_bytes;       /* one band of one block */
-    uint32_t kept_rows;       /* first rows read while describing, all bands of each ... */
-    unsigned char *kept;      /* ... until they are used */
+    size_t block_bytes;  /* one band of one block */
+    uint32_t kept_rows;  /* first rows read while describing, all bands of each ... */
+    unsigned char *kept; /* ... until they are used */
 } rows_state;
 
-static bool read_block(stf_source *source, uint32_t column, uint32_t row, unsigned char *to, size_t band_bytes, stf_error *err) {
+static bool read_block(stf_source *source, uint32_t column, uint32_t row, unsigned char *to, size_t band_bytes,
+                       stf_error *err) {
     const stf_group *group = &source->info.groups[0];
     rows_state *state = source->state;
     for (uint32_t b = 0; b < group->bands; b++) {
@@ -108,15 +109,18 @@ static bool describe(stf_source *source, stf_error *err) {
     rows_state *state = source->state;
     stf_source_info *info = &source->info;
     stf_group *group = info->groups;
-    uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset), height = (uint32_t)GDALGetRasterYSize(source->dataset);
+    uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset),
+             height = (uint32_t)GDALGetRasterYSize(source->dataset);
     int block_width, block_height;
     GDALGetBlockSize(GDALGetRasterBand(source->dataset, 1), &block_width, &block_height);
     group->first_band = 0;
     group->bands = (uint32_t)GDALGetRasterCount(source->dataset);
     state->block_width_px = (uint32_t)block_width;
     state->block_rows = (uint32_t)block_height;
-    state->block_bytes = (size_t)block_width * (size_t)block_height * (size_t)GDALGetDataTypeSizeBytes(source->request.type);
-    state->blocks_per_unit = stf_source_blocks_per_unit(source, state->block_rows, stf_mul(state->block_bytes, group->bands));
+    state->block_bytes =
+        (size_t)block_width * (size_t)block_height * (size_t)GDALGetDataTypeSizeBytes(source->request.type);
+    state->blocks_per_unit =
+        stf_source_blocks_per_unit(source, state->block_rows, stf_mul(state->block_bytes, group->bands));
     group->x = stf_axis_make(width, 0, block_width);
     group->y = stf_axis_make(height, 0, (double)block_height * state->blocks_per_unit);
     info->unit_bytes = stf_mul(stf_mul(state->block_bytes, group->bands), state->blocks_per_unit);
@@ -128,15 +132,19 @@ static bool describe(stf_source *source, stf_error *err) {
         if (!probe(source, first_rows, &upstream, err))
             return false;
         info->lease_bytes = upstream.span_bytes;
-        info->reader_bytes = stf_add(upstream.reader_bytes, stf_mul(state->block_bytes, (uint64_t)group->bands * first_rows));
+        info->reader_bytes =
+            stf_add(upstream.reader_bytes, stf_mul(state->block_bytes, (uint64_t)group->bands * first_rows));
         if (upstream.blocks > 0)
             info->source_blocks = upstream.blocks;
         snprintf(info->summary, sizeof info->summary, "rows of an opaque dataset, %s",
-                 upstream.confirmed ? "its own source found" : upstream.span_bytes > 0 ? "its own source guessed" : "nothing found underneath");
+                 upstream.confirmed        ? "its own source found"
+                 : upstream.span_bytes > 0 ? "its own source guessed"
+                                           : "nothing found underneath");
         return true;
     }
     /* The same blocks underneath, of whatever type: the widest one is assumed. */
-    info->lease_bytes = stf_source_cached_block_bytes(stf_mul(stf_mul((uint64_t)block_width, (uint64_t)block_height), 8));
+    info->lease_bytes =
+        stf_source_cached_block_bytes(stf_mul(stf_mul((uint64_t)block_width, (uint64_t)block_height), 8));
     snprintf(info->summary, sizeof info->summary, "%d x %d blocks of an opaque dataset", block_width, block_height);
     return true;
 }
@@ -144,7 +152,8 @@ static bool describe(stf_source *source, stf_error *err) {
 bool stf_source_init_rows(stf_source *source, stf_error *err) {
     for (int band = 1; band <= GDALGetRasterCount(source->dataset); band++)
         if (GDALGetRasterDataType(GDALGetRasterBand(source->dataset, band)) != source->request.type)
-            return stf_fail(err, CPLE_NotSupported, "The bands of this source have different types; convert it to one type first");
+            return stf_fail(err, CPLE_NotSupported,
+                            "The bands of this source have different types; convert it to one type first");
     source->state = VSICalloc(1, sizeof(rows_state));
     if (source->state)
         source->close = close_rows;

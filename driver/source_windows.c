@@ -24,8 +24,8 @@
 #define STRIPE_COLUMNS_AT_LEAST 20 /* one column decoded again at each seam: 5 % */
 #define UNIT_PX_AT_LEAST 32
 
-static bool read_window(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
-                        stf_error *err) {
+static bool read_window(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer,
+                        stf_unit_pixels *pixels, stf_error *err) {
     const stf_window *window = &unit->window;
     int pixel_bytes = GDALGetDataTypeSizeBytes(source->request.type);
     (void)reader;
@@ -33,13 +33,13 @@ static bool read_window(stf_source *source, uint32_t reader, const stf_unit *uni
     pixels->row_bytes = (size_t)window->width * (size_t)pixel_bytes;
     pixels->band_bytes = pixels->row_bytes * window->height;
     if (GDALDatasetRasterIOEx(source->dataset, GF_Read, (int)window->x, (int)window->y, (int)window->width,
-                              (int)window->height, buffer, (int)window->width, (int)window->height, source->request.type,
-                              GDALGetRasterCount(source->dataset), NULL, pixel_bytes, (GSpacing)pixels->row_bytes,
-                              (GSpacing)pixels->band_bytes, NULL) == CE_None)
+                              (int)window->height, buffer, (int)window->width, (int)window->height,
+                              source->request.type, GDALGetRasterCount(source->dataset), NULL, pixel_bytes,
+                              (GSpacing)pixels->row_bytes, (GSpacing)pixels->band_bytes, NULL) == CE_None)
         return true;
     char context[128];
-    snprintf(context, sizeof context, "Reading %u x %u pixels at %u, %u of the VRT", window->width, window->height, window->x,
-             window->y);
+    snprintf(context, sizeof context, "Reading %u x %u pixels at %u, %u of the VRT", window->width, window->height,
+             window->x, window->y);
     return stf_fail_with_last(err, context);
 }
 
@@ -73,7 +73,8 @@ static bool describe_layers(stf_source *source, const void *what) {
     stf_source_info *info = &source->info;
     stf_group *group = info->groups;
     const stf_vrt_layer *lead = largest_layer(layers);
-    uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset), height = (uint32_t)GDALGetRasterYSize(source->dataset);
+    uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset),
+             height = (uint32_t)GDALGetRasterYSize(source->dataset);
     bool in_step = layers->count == 1 && lead->halo_x == 0 && lead->halo_y == 0;
     double blocks_x = at_least(lead->step_x, UNIT_PX_AT_LEAST), blocks_y = at_least(lead->step_y, UNIT_PX_AT_LEAST);
     double unit_y = lead->step_y * blocks_y;
@@ -82,7 +83,8 @@ static bool describe_layers(stf_source *source, const void *what) {
     group->x = stf_axis_make(width, lead->origin_x - lead->halo_x, lead->step_x * blocks_x);
     group->y = stf_axis_make(height, lead->origin_y - lead->halo_y, unit_y);
     uint64_t unit_px = (uint64_t)stf_axis_longest(&group->x) * stf_axis_longest(&group->y);
-    info->unit_bytes = stf_mul(stf_mul(unit_px, (uint64_t)GDALGetDataTypeSizeBytes(source->request.type)), group->bands);
+    info->unit_bytes =
+        stf_mul(stf_mul(unit_px, (uint64_t)GDALGetDataTypeSizeBytes(source->request.type)), group->bands);
     info->source_blocks = count_blocks(layers);
     info->reader_bytes = layers->reader_bytes;
     if (lead->halo_x > 0) { /* resampling reads into buffers of its own, at most about a million pixels at a time */
@@ -102,8 +104,8 @@ static bool describe_layers(stf_source *source, const void *what) {
         info->min_stripe_columns = STRIPE_COLUMNS_AT_LEAST;
         info->seam_decodes = group->y.cells * (uint64_t)blocks_y;
     }
-    snprintf(info->summary, sizeof info->summary, "VRT over %u source(s) in blocks of %u x %u, halo %g x %g pixels", layers->count,
-             lead->block_width_px, lead->block_height_px, lead->halo_x, lead->halo_y);
+    snprintf(info->summary, sizeof info->summary, "VRT over %u source(s) in blocks of %u x %u, halo %g x %g pixels",
+             layers->count, lead->block_width_px, lead->block_height_px, lead->halo_x, lead->halo_y);
     return true;
 }
 
@@ -112,9 +114,9 @@ static bool is_plain(GDALDatasetH vrt, const stf_vrt_layers *layers) {
     const stf_vrt_layer *layer = &layers->items[0];
     int width = GDALGetRasterXSize(vrt), height = GDALGetRasterYSize(vrt);
     return layers->count == 1 && layer->simple && layer->bands == (uint32_t)GDALGetRasterCount(vrt) && layer->x == 0 &&
-           layer->y == 0 && layer->width == width && layer->height == height && layer->source_x == 0 && layer->source_y == 0 &&
-           layer->source_width == width && layer->source_height == height && layer->source_width_px == (uint32_t)width &&
-           layer->source_height_px == (uint32_t)height;
+           layer->y == 0 && layer->width == width && layer->height == height && layer->source_x == 0 &&
+           layer->source_y == 0 && layer->source_width == width && layer->source_height == height &&
+           layer->source_width_px == (uint32_t)width && layer->source_height_px == (uint32_t)height;
 }
 
 /* Opens what a plain VRT shows; NULL: leave the VRT as it is. */
@@ -127,10 +129,12 @@ static GDALDatasetH unwrap(GDALDatasetH vrt, const char *path) {
         return NULL;
     GDALDriverH driver = GDALGetDatasetDriver(inner);
     bool same = driver && !EQUAL(GDALGetDriverShortName(driver), "VRT") &&
-                GDALGetRasterXSize(inner) == GDALGetRasterXSize(vrt) && GDALGetRasterYSize(inner) == GDALGetRasterYSize(vrt) &&
+                GDALGetRasterXSize(inner) == GDALGetRasterXSize(vrt) &&
+                GDALGetRasterYSize(inner) == GDALGetRasterYSize(vrt) &&
                 GDALGetRasterCount(inner) == GDALGetRasterCount(vrt);
     for (int band = 1; same && band <= GDALGetRasterCount(vrt); band++)
-        same = GDALGetRasterDataType(GDALGetRasterBand(inner, band)) == GDALGetRasterDataType(GDALGetRasterBand(vrt, band));
+        same = GDALGetRasterDataType(GDALGetRasterBand(inner, band)) ==
+               GDALGetRasterDataType(GDALGetRasterBand(vrt, band));
     if (same)
         return inner;
     GDALClose(inner);
@@ -146,7 +150,8 @@ static bool describe_warped(stf_source *source, const void *unused) {
     (void)unused;
     GDALGetBlockSize(GDALGetRasterBand(source->dataset, 1), &block_width, &block_height);
     /* Units are visited tile by tile, so a row of tiles, not of units, is what the cache must live through. */
-    uint32_t span_rows = source->request.tile_height_px > (uint32_t)block_height ? source->request.tile_height_px : (uint32_t)block_height;
+    uint32_t span_rows = source->request.tile_height_px > (uint32_t)block_height ? source->request.tile_height_px
+                                                                                 : (uint32_t)block_height;
     if (!stf_vrt_warped_read(source->dataset, (uint32_t)block_width, span_rows, &warped))
         return false;
     group->first_band = 0;
@@ -166,8 +171,8 @@ static bool describe_warped(stf_source *source, const void *unused) {
     return true;
 }
 
-static bool init_described(stf_source *source, bool (*describe_it)(stf_source *, const void *), const void *what, bool *fits,
-                           stf_error *err) {
+static bool init_described(stf_source *source, bool (*describe_it)(stf_source *, const void *), const void *what,
+                           bool *fits, stf_error *err) {
     source->info.groups = VSICalloc(1, sizeof *source->info.groups);
     if (!source->info.groups)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the description of the source");

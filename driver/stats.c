@@ -33,16 +33,19 @@ static double mib(uint64_t bytes) {
 
 void stf_stats_debug_plan(const stf_plan *plan, const stf_source_info *source) {
     CPLDebug("StreamTIFF", "source: %s, %s", stf_source_kind_name(source->kind), source->summary);
-    CPLDebug("StreamTIFF", "cap %.1f MiB asked, floor %.1f, effective %.1f; predicted peak %.1f MiB, of which GDAL's cache %.1f",
-             mib(plan->requested_cap_bytes), mib(plan->floor_bytes), mib(plan->cap_bytes), mib(plan->predicted_peak_bytes),
-             mib(plan->lease_bytes));
     CPLDebug("StreamTIFF",
-             "sweep %s, %u stripe(s) of %u block columns, %u tile(s) in memory, " CPL_FRMT_GUIB " in the spill (%.1f MiB through it)",
+             "cap %.1f MiB asked, floor %.1f, effective %.1f; predicted peak %.1f MiB, of which GDAL's cache %.1f",
+             mib(plan->requested_cap_bytes), mib(plan->floor_bytes), mib(plan->cap_bytes),
+             mib(plan->predicted_peak_bytes), mib(plan->lease_bytes));
+    CPLDebug("StreamTIFF",
+             "sweep %s, %u stripe(s) of %u block columns, %u tile(s) in memory, " CPL_FRMT_GUIB
+             " in the spill (%.1f MiB through it)",
              stf_sweep_name(plan->sweep), plan->stripes, plan->stripe_columns, plan->slots, (GUIntBig)plan->regions,
              mib(plan->spill_bytes));
     CPLDebug("StreamTIFF",
              "%u encoder(s), %u reader(s), %u block buffer(s); " CPL_FRMT_GUIB " decodes of " CPL_FRMT_GUIB
              " blocks: amplification %.3f",
-             plan->encoders, plan->readers, plan->unit_buffers, (GUIntBig)plan->decodes, (GUIntBig)source->source_blocks,
+             plan->encoders, plan->readers, plan->unit_buffers, (GUIntBig)plan->decodes,
+             (GUIntBig)source->source_blocks,
              source->source_blocks ? (double)plan->decodes / (double)source->source_blocks : 1.0);
 }

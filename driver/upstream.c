@@ -36,7 +36,8 @@ static uint64_t band_row_bytes(GDALRasterBandH band, uint64_t *blocks) {
     GDALGetBlockSize(band, &width, &height);
     uint64_t columns = ((uint64_t)GDALGetRasterBandXSize(band) - 1) / (uint64_t)width + 1;
     uint64_t rows = ((uint64_t)GDALGetRasterBandYSize(band) - 1) / (uint64_t)height + 1;
-    uint64_t bytes = (uint64_t)width * (uint64_t)height * (uint64_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
+    uint64_t bytes =
+        (uint64_t)width * (uint64_t)height * (uint64_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
     *blocks = columns * rows;
     /* The first row of the next block row pushes out the blocks of this one, which nobody asks for again. A window of three
      * rows that begins anew lies across several blocks of a row or two. */

@@ -18,8 +18,8 @@ typedef struct layer_reader {
     stf_vrt_layers *layers;
     uint32_t room;
     uint32_t opened;
-    uint64_t bands_at_once;      /* of the sources opened: bands that one decode brings into the cache */
-    uint64_t reader_bytes;       /* of the largest source opened */
+    uint64_t bands_at_once; /* of the sources opened: bands that one decode brings into the cache */
+    uint64_t reader_bytes;  /* of the largest source opened */
 } layer_reader;
 
 static double attribute(const CPLXMLNode *node, const char *path, double otherwise) {
@@ -40,7 +40,8 @@ static double halo(const CPLXMLNode *node, double source_px, double shown_px) {
     double ratio = source_px / shown_px; /* source pixels of one VRT pixel */
     double radius = 0;
     if (fabs(ratio - 1) > 1e-9)
-        radius = kernel_radius(CPLGetXMLValue(node, "resampling", "nearest")) * (ratio > 1 ? floor(ratio + 0.5) : 1) + 1;
+        radius =
+            kernel_radius(CPLGetXMLValue(node, "resampling", "nearest")) * (ratio > 1 ? floor(ratio + 0.5) : 1) + 1;
     if (EQUAL(node->pszValue, "KernelFilteredSource"))
         radius += (attribute(node, "Kernel.Size", 3) - 1) / 2;
     return radius > 0 ? ceil(radius / ratio) : 0;
@@ -60,7 +61,8 @@ static char *resolve(GDALDatasetH vrt, const CPLXMLNode *node) {
 /* Fills in what the XML does not tell, and what a block costs. */
 static bool open_source(layer_reader *reader, stf_vrt_layer *layer) {
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    GDALDatasetH source = GDALOpenEx(layer->path, GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, NULL, NULL, NULL);
+    GDALDatasetH source =
+        GDALOpenEx(layer->path, GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, NULL, NULL, NULL);
     CPLPopErrorHandler();
     CPLErrorReset();
     if (!source || GDALGetRasterCount(source) == 0) {
@@ -159,7 +161,8 @@ static bool add_layer(layer_reader *reader, const CPLXMLNode *node, int band) {
 /* --- all of them ------------------------------------------------------------------------------- */
 
 static bool is_source(const CPLXMLNode *node) {
-    static const char *const names[] = {"SimpleSource", "ComplexSource", "AveragedSource", "KernelFilteredSource", NULL};
+    static const char *const names[] = {"SimpleSource", "ComplexSource", "AveragedSource", "KernelFilteredSource",
+                                        NULL};
     return node->eType == CXT_Element && CSLFindString((CSLConstList)names, node->pszValue) >= 0;
 }
 
@@ -205,7 +208,8 @@ bool stf_vrt_layers_read(GDALDatasetH vrt, stf_vrt_layers *layers) {
     }
     for (uint32_t i = 0; i < layers->count; i++) {
         stf_vrt_layer *layer = &layers->items[i];
-        layer->block_bytes = stf_mul(layer->block_bytes, reader.bands_at_once > layer->bands ? reader.bands_at_once : layer->bands);
+        layer->block_bytes =
+            stf_mul(layer->block_bytes, reader.bands_at_once > layer->bands ? reader.bands_at_once : layer->bands);
     }
     layers->reader_bytes = readers_bytes(&reader);
     return true;
@@ -232,7 +236,8 @@ uint64_t stf_vrt_layers_span_bytes(const stf_vrt_layers *layers, uint32_t height
             double rows = ceil(rows_px / layer->step_y) + (layer->halo_y > 0 || layers->count > 1 ? 1 : 0) + in_step;
             double most_rows = ceil(layer->height / layer->step_y) + 1;
             double columns = ceil(layer->width / layer->step_x) + 1;
-            sum = stf_add(sum, stf_mul((uint64_t)((rows < most_rows ? rows : most_rows) * columns), layer->block_bytes));
+            sum =
+                stf_add(sum, stf_mul((uint64_t)((rows < most_rows ? rows : most_rows) * columns), layer->block_bytes));
         }
         most = sum > most ? sum : most;
     }

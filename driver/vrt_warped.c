@@ -19,7 +19,8 @@ typedef struct warp_map {
     void *transformer;
     stf_axis source_x, source_y; /* the source's blocks */
     stf_axis unit_x, unit_y;
-    unsigned char *touched; /* for each source block: 1 + (number of the unit row modulo 3) of the last touch, 0 never */
+    unsigned char
+        *touched; /* for each source block: 1 + (number of the unit row modulo 3) of the last touch, 0 never */
     uint64_t touched_now, touched_before, touched_ever;
 } warp_map;
 
@@ -71,8 +72,8 @@ static void touch_unit(warp_map *map, uint32_t column, uint32_t row, unsigned ch
             min_x = fmin(min_x, x[i]), max_x = fmax(max_x, x[i]);
             min_y = fmin(min_y, y[i]), max_y = fmax(max_y, y[i]);
         }
-    if (!(min_x <= max_x) || max_x + WIDEN_PX < 0 || max_y + WIDEN_PX < 0 || min_x - WIDEN_PX >= map->source_x.size_px ||
-        min_y - WIDEN_PX >= map->source_y.size_px)
+    if (!(min_x <= max_x) || max_x + WIDEN_PX < 0 || max_y + WIDEN_PX < 0 ||
+        min_x - WIDEN_PX >= map->source_x.size_px || min_y - WIDEN_PX >= map->source_y.size_px)
         return;
     uint32_t right = cell_at(&map->source_x, max_x + WIDEN_PX), bottom = cell_at(&map->source_y, max_y + WIDEN_PX);
     for (uint32_t r = cell_at(&map->source_y, min_y - WIDEN_PX); r <= bottom; r++)
@@ -106,7 +107,8 @@ static bool measure(warp_map *map, stf_vrt_warped *warped) {
     map->touched = VSICalloc(map->source_x.cells, map->source_y.cells);
     if (!map->touched)
         return false;
-    uint64_t bytes = stf_mul((uint64_t)width * (uint64_t)height, (uint64_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band)));
+    uint64_t bytes =
+        stf_mul((uint64_t)width * (uint64_t)height, (uint64_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band)));
     warped->block_bytes = stf_mul(stf_source_cached_block_bytes(bytes), bands);
     warped->span_bytes = stf_mul(most_touched(map), warped->block_bytes);
     bool together = bands > 1 && interleave && EQUAL(interleave, "PIXEL");

@@ -45,7 +45,9 @@ def run_copy(source, driver, options, target, cachemax_mb=None, time_limit_s=Non
         "translate": source.translate,
         "cachemax_mb": cachemax_mb,
     }
-    env = {**os.environ, "GDAL_DRIVER_PATH": str(plugin)} if plugin else dict(os.environ)
+    env = {key: value for key, value in os.environ.items() if key != "GDAL_DRIVER_PATH"}  # run.py's: disable
+    if plugin:
+        env["GDAL_DRIVER_PATH"] = str(plugin)
     command = [sys.executable, str(MEASURE), json.dumps(job)]
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

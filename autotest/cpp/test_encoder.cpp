@@ -1,6 +1,8 @@
 // The encoder against GDAL's own GTiff driver: the same tile, the same codec and level, the same bytes.
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <string>
@@ -14,6 +16,10 @@
 #include "gtest/gtest.h"
 #include "tiff.h"
 #include "tiffio.h"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace {
 
@@ -433,6 +439,82 @@ TEST(EncoderTags, codecs_with_tags) {
     }
     Encoder deflate(Format(ByteCase(Deflate(1, 6)), 64, 64));
     EXPECT_EQ(stf_encoder_tags(deflate.encoder, tags, 8), 0u);
+}
+
+// --- memory, on the process -----------------------------------------------------------------------------
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool SANITIZED = true;
+#else
+constexpr bool SANITIZED = false;
+#endif
+
+// A figure of /proc/self/status, in bytes; 0 where there is none.
+uint64_t ProcessBytes(const char *key) {
+    uint64_t kib = 0;
+    if (FILE *file = fopen("/proc/self/status", "r")) {
+        char line[256];
+        while (fgets(line, sizeof(line), file))
+            if (STARTS_WITH(line, key))
+                kib = std::strtoull(line + strlen(key), nullptr, 10);
+        fclose(file);
+    }
+    return kib * 1024;
+}
+
+bool ResetPeak() {
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    const bool written = file && fputs("5", file) >= 0;
+    return file && fclose(file) == 0 && written;
+}
+
+// Large blocks come fresh from the system, so that what earlier tests freed does not hide a cost.
+void TakeFreshPages() {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 32768);
+    malloc_trim(0);
+#endif
+}
+
+TEST(EncoderCost, bounds_the_process) {
+    if (SANITIZED || !ResetPeak() || ProcessBytes("VmHWM:") == 0)
+        GTEST_SKIP() << "the peak of this process cannot be measured, or says nothing here";
+    GDALAllRegister();
+    TakeFreshPages();
+    for (const char *name : {"deflate_float_predictor", "lzw_predictor", "zstd_default", "zstd_19", "lzma", "lerc"}) {
+        for (const Case &c : Cases()) {
+            if (c.name != std::string(name) || !TIFFIsCODECConfigured(c.codec.compression))
+                continue;
+            for (uint32_t size : {256u, 512u}) {
+                stf_tile_format format = Format(c, size, size);
+                Encoder(Format(c, 16, 16)).Encode(MakePixels(c, 16, 16, Pixels::Terrain), 16); // loads the library
+                Bytes tile(stf_encoder_bound_bytes(&format), 1);
+                const Bytes noise = MakePixels(c, size, size, Pixels::Noise);
+                const Bytes terrain = MakePixels(c, size, size, Pixels::Terrain);
+                const uint64_t before = ProcessBytes("VmRSS:");
+                ASSERT_TRUE(ResetPeak());
+                Encoder encoder(format);
+                for (int i = 0; i < 4; i++) {
+                    memcpy(tile.data(), i % 2 ? terrain.data() : noise.data(), noise.size());
+                    size_t bytes = 0;
+                    ASSERT_TRUE(
+                        stf_encoder_encode(encoder.encoder, tile.data(), tile.size(), size, &bytes, &encoder.error));
+                }
+                const uint64_t cost = ProcessBytes("VmHWM:") - before;
+                EXPECT_LE(cost, stf_encoder_cost_bytes(&format)) << name << " " << size;
+                EXPECT_GE(cost, stf_encoder_tile_bytes(&format) / 2) << name << " " << size;
+            }
+        }
+    }
+}
+
+TEST(EncoderCost, overflow) {
+    Case c = {"", GDT_CFloat64, 65535, {}, Zstd(1, 22)};
+    const stf_tile_format format = Format(c, 0xffffffffu, 0xffffffffu);
+    EXPECT_EQ(stf_encoder_tile_bytes(&format), 0u);
+    EXPECT_EQ(stf_encoder_cost_bytes(&format), UINT64_MAX);
+    const stf_tile_format none = Format(ByteCase(Codec(COMPRESSION_NONE)), 512, 512);
+    EXPECT_EQ(stf_encoder_cost_bytes(&none), 0u);
 }
 
 } // namespace

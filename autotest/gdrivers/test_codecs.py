@@ -1,0 +1,191 @@
+"""Every codec the libtiff has, with its options: pixels as GTiff's, and files that libtiff's own tools read without a word."""
+
+import shutil
+import subprocess
+
+import pytest
+import streamtiff
+import terrain
+from osgeo import gdal
+
+CODECS = streamtiff.codecs()
+LOSSLESS = [name for name in ("NONE", "DEFLATE", "ZIP", "LZW", "ZSTD", "PACKBITS", "LZMA", "LERC", "LERC_DEFLATE", "LERC_ZSTD") if name in CODECS]
+LAYOUTS = {
+    "tiled": ["TILED=YES", "BLOCKXSIZE=128", "BLOCKYSIZE=64"],
+    "strips": ["TILED=NO", "BLOCKYSIZE=48"],
+}
+
+
+def needs(codec):
+    return pytest.mark.skipif(codec not in CODECS, reason=f"this libtiff has no {codec}")
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sources")
+    for dtype in ("Byte", "UInt16", "Int32", "Int64", "Float32", "Float64", "CFloat32"):
+        terrain.make_terrain(folder / f"{dtype}.tif", 301, 203, dtype)
+    for bands in (3, 4):
+        terrain.make_terrain(folder / f"bands{bands}.tif", 301, 203, "Byte", bands, ["PHOTOMETRIC=RGB"])
+        terrain.make_terrain(folder / f"whole{bands}.tif", 256, 192, "Byte", bands, ["PHOTOMETRIC=RGB"])
+    return lambda name: folder / f"{name}.tif"
+
+
+def tiff_tools_are_silent(path):
+    for tool in ("tiffinfo", "tiffdump"):
+        if shutil.which(tool):
+            done = subprocess.run([tool, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            # Tags of GDAL's and GeoTIFF's own are unknown to libtiff, and named as such.
+            said = [line for line in done.stderr.splitlines() if "Unknown field with tag" not in line]
+            assert done.returncode == 0 and said == []
+
+
+def test_tiff_tools_are_there():
+    if not (shutil.which("tiffinfo") and shutil.which("tiffdump")):
+        pytest.skip("needs libtiff-tools")
+
+
+def test_the_usual_codecs_are_there():
+    assert {"NONE", "DEFLATE", "LZW", "PACKBITS"} <= set(CODECS)
+
+
+def test_codecs_are_gtiffs():
+    listed = gdal.GetDriverByName("GTiff").GetMetadataItem("DMD_CREATIONOPTIONLIST")
+    for codec in CODECS:
+        assert codec == "ZIP" or f"<Value>{codec}</Value>" in listed
+
+
+@pytest.mark.parametrize("codec", LOSSLESS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["Byte", "UInt16", "Int32", "Float32", "Float64"])
+def test_lossless(tmp_path, sources, codec, layout, dtype):
+    if codec == "ZIP":  # our alias, as in older TIFF software
+        streamtiff.create_copy(tmp_path / "out.tif", sources(dtype), "COMPRESS=ZIP", *LAYOUTS[layout])
+        assert gdal.Info(str(tmp_path / "out.tif"), format="json")["metadata"]["IMAGE_STRUCTURE"]["COMPRESSION"] == "DEFLATE"
+        assert streamtiff.pixels(tmp_path / "out.tif") == streamtiff.pixels(sources(dtype))
+        return
+    path = streamtiff.same_as_gtiff(tmp_path, sources(dtype), f"COMPRESS={codec}", *LAYOUTS[layout], "BIGTIFF=NO", also=["PREDICTOR=NO", "MEMORY_CAP=256MB"])
+    assert streamtiff.pixels(path) == streamtiff.pixels(sources(dtype))
+    tiff_tools_are_silent(path)
+
+
+PREDICTED = [codec for codec in ("DEFLATE", "LZW", "ZSTD") if codec in CODECS]
+PREDICTORS = [
+    ("Byte", "2"),
+    ("UInt16", "2"),
+    ("Int32", "2"),
+    ("Int64", "2"),
+    ("Float32", "2"),
+    ("Float64", "2"),
+    ("Float32", "3"),
+    ("Float64", "3"),
+]
+
+
+@pytest.mark.parametrize("codec", PREDICTED)
+@pytest.mark.parametrize("dtype,predictor", PREDICTORS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_predictor(tmp_path, sources, codec, dtype, predictor, layout):
+    path = streamtiff.same_as_gtiff(tmp_path, sources(dtype), f"COMPRESS={codec}", f"PREDICTOR={predictor}", *LAYOUTS[layout], also=["MEMORY_CAP=64MB"])
+    assert streamtiff.pixels(path) == streamtiff.pixels(sources(dtype))
+    tiff_tools_are_silent(path)
+
+
+@pytest.mark.parametrize(
+    "dtype,name,number",
+    [("Float32", "YES", 3), ("Int32", "YES", 2), ("Byte", "STANDARD", 2), ("Float64", "FLOATING_POINT", 3), ("CFloat32", "YES", 1), ("Float32", "NO", 1)],
+)
+def test_names_of_predictors(tmp_path, sources, dtype, name, number):
+    streamtiff.create_copy(tmp_path / "name.tif", sources(dtype), f"PREDICTOR={name}", "COMPRESS=DEFLATE")
+    streamtiff.create_copy(tmp_path / "number.tif", sources(dtype), f"PREDICTOR={number}", "COMPRESS=DEFLATE")
+    assert (tmp_path / "name.tif").read_bytes() == (tmp_path / "number.tif").read_bytes()
+
+
+@pytest.mark.parametrize("codec", ["NONE", "PACKBITS", "LZMA", "LERC"])
+def test_predictor_is_ignored_where_gtiff_ignores_it(tmp_path, sources, codec):
+    if codec not in CODECS:
+        pytest.skip(f"this libtiff has no {codec}")
+    streamtiff.same_as_gtiff(tmp_path, sources("Float32"), f"COMPRESS={codec}", "PREDICTOR=2", *LAYOUTS["tiled"], also=["MEMORY_CAP=256MB"])
+
+
+LEVELS = [
+    ("DEFLATE", "ZLEVEL", [1, 6, 9, 12]),
+    ("ZSTD", "ZSTD_LEVEL", [1, 9, 19]),
+    ("LZMA", "LZMA_PRESET", [0, 6]),
+]
+
+
+@pytest.mark.parametrize("codec,option,level", [(codec, option, level) for codec, option, levels in LEVELS for level in levels])
+def test_level(tmp_path, sources, codec, option, level):
+    if codec not in CODECS:
+        pytest.skip(f"this libtiff has no {codec}")
+    path = streamtiff.same_as_gtiff(tmp_path, sources("Float32"), f"COMPRESS={codec}", f"{option}={level}", *LAYOUTS["tiled"], also=["PREDICTOR=NO", "MEMORY_CAP=1GB"])
+    size = path.stat().st_size
+    streamtiff.create_copy(tmp_path / "level.tif", sources("Float32"), f"COMPRESS={codec}", f"LEVEL={level}", *LAYOUTS["tiled"], "PREDICTOR=NO", "MEMORY_CAP=1GB")
+    assert (tmp_path / "level.tif").stat().st_size == size
+    # The pixels are encoded as GTiff does it, to the byte; only tags may lie elsewhere.
+    assert abs((tmp_path / "gtiff.tif").stat().st_size - size) < 2000
+
+
+@needs("LERC")
+@pytest.mark.parametrize("codec", [codec for codec in ("LERC", "LERC_DEFLATE", "LERC_ZSTD") if codec in CODECS])
+@pytest.mark.parametrize("error", ["0", "0.01", "5"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_lerc_with_an_error(tmp_path, sources, codec, error, layout):
+    path = streamtiff.same_as_gtiff(tmp_path, sources("Float32"), f"COMPRESS={codec}", f"MAX_Z_ERROR={error}", *LAYOUTS[layout], also=["MEMORY_CAP=256MB"])
+    assert (streamtiff.pixels(path) == streamtiff.pixels(sources("Float32"))) == (error == "0")
+
+
+@needs("JPEG")
+@pytest.mark.parametrize("quality", ["30", "75", "100"])
+@pytest.mark.parametrize("name,interleave", [("Byte", "PIXEL"), ("bands3", "PIXEL"), ("bands3", "BAND"), ("bands4", "PIXEL")])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_jpeg(tmp_path, sources, quality, name, interleave, layout):
+    path = streamtiff.same_as_gtiff(
+        tmp_path, sources(name), "COMPRESS=JPEG", f"JPEG_QUALITY={quality}", f"INTERLEAVE={interleave}", *LAYOUTS[layout], also=["MEMORY_CAP=64MB"]
+    )
+    tiff_tools_are_silent(path)
+
+
+@needs("WEBP")
+@pytest.mark.parametrize("bands", [3, 4])
+@pytest.mark.parametrize("option", ["WEBP_LEVEL=20", "WEBP_LEVEL=75", "WEBP_LOSSLESS=YES"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_webp(tmp_path, sources, bands, option, layout):
+    """Whole tiles: what GTiff leaves in the part of an edge tile outside the raster differs, and WEBP mixes it in."""
+    path = streamtiff.same_as_gtiff(tmp_path, sources(f"whole{bands}"), "COMPRESS=WEBP", option, *LAYOUTS[layout], also=["MEMORY_CAP=256MB"])
+    if option == "WEBP_LOSSLESS=YES":
+        assert streamtiff.pixels(path) == streamtiff.pixels(sources(f"whole{bands}"))
+
+
+@needs("WEBP")
+@pytest.mark.parametrize("bands", [3, 4])
+def test_webp_lossless_at_the_edges(tmp_path, sources, bands):
+    streamtiff.same_as_gtiff(tmp_path, sources(f"bands{bands}"), "COMPRESS=WEBP", "WEBP_LOSSLESS=YES", *LAYOUTS["tiled"], also=["MEMORY_CAP=256MB"])
+
+
+@pytest.mark.parametrize("codec", [codec for codec in CODECS if codec not in ("JPEG", "WEBP", "ZIP")])
+def test_small_cap_with_every_codec(tmp_path, sources, codec):
+    """The floor holds what the codec takes: tiles go through the spill all the same."""
+    with streamtiff.messages():
+        options = [f"COMPRESS={codec}", "BLOCKXSIZE=64", "BLOCKYSIZE=160", "MEMORY_CAP=100KB", "NUM_THREADS=2"]
+        dataset = streamtiff.create_quietly("StreamTIFF", tmp_path / "out.tif", gdal.Open(str(sources("Float32"))), options)
+    streamtiff.check_figures(streamtiff.streaming(dataset))
+    assert streamtiff.pixels(dataset) == streamtiff.pixels(sources("Float32"))
+
+
+@pytest.mark.parametrize("codec", [codec for codec in CODECS if codec not in ("ZIP",)])
+def test_noise_fits_the_bound(tmp_path, codec):
+    """What does not compress is larger than it was."""
+    import numpy as np
+
+    bands = 3 if codec == "WEBP" else 1
+    source = gdal.GetDriverByName("MEM").Create("", 300, 300, bands)
+    for band in range(bands):
+        source.GetRasterBand(band + 1).WriteArray(np.random.RandomState(band).randint(0, 256, (300, 300)))
+    lossless = ["WEBP_LOSSLESS=YES"] if codec == "WEBP" else ["JPEG_QUALITY=100"] if codec == "JPEG" else []
+    with streamtiff.messages() as kept:
+        dataset = streamtiff.create_quietly("StreamTIFF", tmp_path / "out.tif", source, [f"COMPRESS={codec}", "BLOCKXSIZE=64", "BLOCKYSIZE=64", *lossless])
+    assert dataset is not None, kept
+    if codec != "JPEG":
+        assert streamtiff.pixels(dataset) == streamtiff.pixels(source)
