@@ -220,7 +220,7 @@ static bool agree_on_cap(const copy *c, stf_error *err) {
 
 static bool make_plan(copy *c, stf_error *err) {
     /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
-    c->lease = stf_lease_begin(0);
+    c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
     stf_source_request request = {c->type, c->options.block_height_px, c->options.cap_bytes, c->lease};
     c->source = stf_source_create(c->dataset, &request, err);
     if (!c->source || !describe_planes(c, err) || !harvest(c, err))
@@ -334,6 +334,12 @@ static bool set_structure(copy *c, stf_error *err) {
     return done;
 }
 
+/* Pipes and the like can be neither opened again nor have a sidecar. */
+static bool is_file(const char *target) {
+    VSIStatBufL status;
+    return VSIStatExL(target, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && VSI_ISREG(status.st_mode);
+}
+
 static bool finish_file(copy *c, stf_error *err) {
     if (!set_structure(c, err))
         return false;
@@ -343,7 +349,7 @@ static bool finish_file(copy *c, stf_error *err) {
     c->file = NULL;
     if (!stf_tiff_file_finish(file, c->options.tiled, &c->georef.tags, err))
         return false;
-    if (stf_georef_write_sidecar(&c->georef, c->target, err))
+    if (!is_file(c->target) || stf_georef_write_sidecar(&c->georef, c->target, err))
         return true;
     VSIUnlink(c->target); /* a raster without what its sidecar tells is half of one */
     return false;
@@ -376,6 +382,10 @@ static void release(copy *c) {
 /* The result as GTiff shows it, with our figures beside it. */
 static GDALDatasetH reopen(const copy *c, CSLConstList figures) {
     const char *const drivers[] = {"GTiff", NULL};
+    if (!is_file(c->target)) {
+        GDALDatasetH shape = stf_gdal_unreadable(c->dataset, c->target);
+        return shape ? stf_gdal_with_domain(shape, "STREAMING", figures) : NULL;
+    }
     CPLPushErrorHandler(CPLQuietErrorHandler);
     GDALDatasetH inner = GDALOpenEx(c->target, GDAL_OF_RASTER | GDAL_OF_UPDATE | GDAL_OF_INTERNAL, drivers, NULL, NULL);
     if (!inner)

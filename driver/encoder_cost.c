@@ -77,7 +77,7 @@ static uint64_t deflate_state_bytes(int level, uint64_t tile_bytes) {
     if (level == 1)
         return 400 * KIB;
     if (level <= 8)
-        return 900 * KIB;
+        return least(900 * KIB, stf_add(560 * KIB, tile_bytes));
     return 704 * KIB + least(8448 * KIB, stf_mul(33, tile_bytes));
 }
 
@@ -101,7 +101,7 @@ static uint64_t zstd_state_bytes(int level, uint64_t tile_bytes) {
     size_t top = sizeof(zstd_levels) / sizeof(zstd_levels[0]) - 1;
     size_t index = level <= 0 ? 9 : (size_t)level > top ? top : (size_t)level;
     uint64_t window_bytes = UINT64_C(1) << zstd_levels[index].window_log;
-    return zstd_tables_bytes(level) + least(tile_bytes, window_bytes + 128 * KIB) + 128 * KIB;
+    return zstd_tables_bytes(level) + least(tile_bytes, window_bytes + 128 * KIB) + 320 * KIB;
 }
 
 /* A hash table by preset, 4 (up to preset 3) or 8 bytes of links for each byte of input, and the input. */
@@ -125,14 +125,15 @@ static uint64_t webp_state_bytes(const stf_tile_format *format) {
     uint64_t pixels = (uint64_t)format->width_px * format->height_px;
     if (format->codec.webp_lossless)
         return least(stf_add(stf_mul(310, pixels), 512 * KIB), stf_add(stf_mul(38, pixels), 19000 * KIB));
-    return stf_add(stf_mul(format->samples == 4 ? 46 : 20, pixels), 256 * KIB);
+    bool alpha = format->samples == 4; /* compressed apart, without loss */
+    return stf_add(stf_mul(alpha ? 46 : 20, pixels), alpha ? 1408 * KIB : 384 * KIB);
 }
 
 /* libtiff's copy of the tile and LERC's result, which also take the second stage's; a mask. */
 static uint64_t lerc_state_bytes(const stf_tile_format *format, uint64_t tile_bytes) {
     const stf_codec *codec = &format->codec;
     uint64_t mask = (uint64_t)format->width_px * format->height_px;
-    uint64_t bytes = stf_add(stf_mul(2, stf_encoder_bound_bytes(format)), stf_add(mask, 192 * KIB));
+    uint64_t bytes = stf_add(stf_mul(2, stf_encoder_bound_bytes(format)), stf_add(mask, 256 * KIB));
     if (codec->lerc_second_stage == LERC_ADD_COMPRESSION_DEFLATE)
         return stf_add(bytes, deflate_state_bytes(codec->deflate_level, tile_bytes));
     if (codec->lerc_second_stage == LERC_ADD_COMPRESSION_ZSTD) /* knows the size: tables no larger than for that */
@@ -156,7 +157,7 @@ static uint64_t state_bytes(const stf_tile_format *format, uint64_t tile_bytes) 
     case COMPRESSION_LERC:
         return lerc_state_bytes(format, tile_bytes);
     default: /* LZW's hash table; PackBits needs next to nothing */
-        return 192 * KIB;
+        return 320 * KIB;
     }
 }
 

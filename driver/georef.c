@@ -123,10 +123,10 @@ static char **template_options(GDALDatasetH stand_in, CSLConstList options) {
         list = CSLSetNameValue(list, dropped[i], NULL);
     list = CSLSetNameValue(list, "BIGTIFF", "NO");
     list = CSLSetNameValue(list, "ENDIANNESS", "NATIVE");
-    /* GTiff takes YCbCr with JPEG only. */
-    const char *photometric = CSLFetchNameValue(list, "PHOTOMETRIC");
-    bool ycbcr = photometric && EQUAL(photometric, "YCBCR");
-    list = CSLSetNameValue(list, "COMPRESS", ycbcr ? "JPEG" : "NONE");
+    /* GTiff takes YCbCr with JPEG only, and tells WEBP's level in a tag of its own. */
+    bool ycbcr = EQUAL(CSLFetchNameValueDef(list, "PHOTOMETRIC", ""), "YCBCR");
+    bool webp = EQUAL(CSLFetchNameValueDef(list, "COMPRESS", ""), "WEBP");
+    list = CSLSetNameValue(list, "COMPRESS", ycbcr ? "JPEG" : webp ? "WEBP" : "NONE");
     if (GDALGetRasterCount(stand_in) == 0)
         return list;
     /* Samples are written in whole bytes, also where the source says that fewer bits would do. */

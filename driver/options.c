@@ -229,6 +229,10 @@ static bool collect_gtiff_options(CSLConstList user_options, stf_options *out, s
             list = CSLAddNameValue(list, key, value); /* SRC_MDD may come more than once */
         CPLFree(key);
     }
+    if (out->codec.compression == COMPRESSION_WEBP && !out->codec.webp_lossless) { /* GTiff notes the level in a tag */
+        list = CSLSetNameValue(list, "COMPRESS", "WEBP");
+        list = CSLSetNameValue(list, "WEBP_LEVEL", CSLFetchNameValueDef(user_options, "WEBP_LEVEL", "75"));
+    }
     out->gtiff_options = CSLSetNameValue(list, "INTERLEAVE", out->pixel_interleave ? "PIXEL" : "BAND");
     return true;
 }

@@ -24,6 +24,9 @@ extern "C" {
 
 typedef enum { STF_SOURCE_BLOCKS, STF_SOURCE_WINDOWS, STF_SOURCE_ROWS } stf_source_kind;
 
+/* The lease until the plan sets it: GTiff writes the template of the output through GDAL's cache, and warns of one too small. */
+#define STF_PLANNING_LEASE_BYTES ((uint64_t)1 << 20)
+
 /* What the copy wants of the source. */
 typedef struct stf_source_request {
     GDALDataType type;       /* of the output: units are delivered in it */

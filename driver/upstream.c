@@ -5,6 +5,7 @@
 #include "cpl_conv.h"
 #include "cpl_vsi.h"
 #include "gdal_adaptor.h"
+#include "geometry.h"
 #include "gtiff_cost.h"
 #include "platform.h"
 #include "source.h"
@@ -99,7 +100,9 @@ stf_upstream stf_upstream_end(stf_upstream_probe *probe) {
             found.span_bytes = stf_source_vrt_span_bytes(probe->candidates[i]);
     if (found.span_bytes == 0 && grown > 0)
         found.span_bytes = (uint64_t)grown + (uint64_t)grown / 8;
-    stf_lease_resize(probe->lease, found.span_bytes);
+    /* Room beside the span: until the plan sets the lease, the blocks of the output's template pass through the cache,
+     * and would push out those that the next rows need. */
+    stf_lease_resize(probe->lease, stf_add(found.span_bytes, STF_PLANNING_LEASE_BYTES));
     VSIFree(probe);
     return found;
 }

@@ -1,20 +1,27 @@
-// Geometries that own their arrays, and a picture to copy, for tests of the arithmetic and of the pipeline.
+// Geometries that own their arrays, a picture to copy, and a copy of it, for tests of the arithmetic and of the pipeline.
 #ifndef STF_FAKES_H
 #define STF_FAKES_H
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <ostream>
 #include <random>
 #include <string>
-#include <utility>
+#include <thread>
 #include <vector>
 
 #include "assembly.h"
+#include "cpl_conv.h"
+#include "cpl_string.h"
+#include "cpl_vsi.h"
 #include "encoder.h"
 #include "geometry.h"
+#include "gtest/gtest.h"
+#include "pipeline.h"
 #include "tiff.h"
 
 namespace fakes {
@@ -213,6 +220,215 @@ inline stf_tile_format plain_format(const Layout &layout, bool tiled) {
     format.extra_samples = static_cast<uint16_t>(format.samples - 1);
     return format;
 }
+
+// --- a whole copy ------------------------------------------------------------------------------------
+
+constexpr uint64_t Never = UINT64_MAX;
+
+inline void stall(uint32_t microseconds) {
+    std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+}
+
+inline int entries_in(const std::string &folder) {
+    char **names = VSIReadDir(folder.c_str());
+    int count = 0;
+    for (int i = 0; names && names[i]; i++)
+        count += EQUAL(names[i], ".") || EQUAL(names[i], "..") ? 0 : 1;
+    CSLDestroy(names);
+    return count;
+}
+
+// Threads of this process; 0 where the system does not tell. One that was joined may take a moment to leave the list.
+inline int threads_alive(int wanted) {
+    int count = 0;
+    for (int i = 0; i < 200; i++) {
+        count = entries_in("/proc/self/task");
+        if (count <= wanted)
+            break;
+        stall(5000);
+    }
+    return count;
+}
+
+// A copy by the pipeline, with a source and a sink that look over its shoulder.
+struct Copy {
+    Copy(const Layout &of, bool is_tiled = true, const ConstantRule &constants = no_constants)
+        : layout(of), geometry(layout.geometry()), rule(constants), picture(layout, rule),
+          format(plain_format(layout, is_tiled)) {
+        demand.geometry = &geometry;
+        demand.threads = 1;
+        demand.parallel_read = true;
+        demand.may_be_constant = false;
+        demand.unit_bytes = Picture::unit_bytes(layout);
+        demand.reader_bytes = 300;
+        demand.slot_bytes = stf_encoder_bound_bytes(&format);
+        demand.encoder_bytes = 4 * demand.slot_bytes; // libtiff's copies
+        demand.table_bytes = 1000;
+        demand.min_stripe_columns = 1;
+    }
+    Copy(const Copy &) = delete;
+
+    // --- what it is made of
+    Layout layout;
+    stf_geometry geometry;
+    ConstantRule rule;
+    Picture picture;
+    stf_tile_format format;
+    stf_demand demand{};
+    // --- what is to go wrong, and when
+    uint64_t bad_read = Never, bad_commit = Never, cancel_at = Never; // unit; tile in order; call of the progress
+    std::function<void(const stf_unit &)> before_read;
+    bool stalls = false;
+    CPLErrorHandler handler = CPLQuietErrorHandler; // a temporary folder on a tmpfs is warned about
+    void *handler_data = nullptr;
+    // --- what came of it
+    stf_plan plan{};
+    stf_error err{};
+    bool done = false;
+    uint64_t peak_bytes = 0, spill_bytes = 0, progress_calls = 0;
+    double progress_told = 0;
+    std::vector<uint64_t> order; // of the tiles
+    uint64_t bytes_committed = 0;
+
+    void make_plan() {
+        stf_error none{};
+        ASSERT_TRUE(stf_plan_make(&demand, &plan, &none)) << none.text;
+    }
+
+    void run() {
+        const std::string folder = std::string(CPLGenerateTempFilename("pipeline")) + ".folder";
+        ASSERT_EQ(VSIMkdir(folder.c_str(), 0755), 0);
+        ASSERT_NO_FATAL_FAILURE(make_plan());
+        reads = std::vector<std::atomic<int>>(stf_geometry_units(&geometry));
+        busy = std::vector<std::atomic<bool>>(plan.readers);
+        remember_units();
+        caller = std::this_thread::get_id();
+        stf_budget *budget = stf_budget_create(plan.cap_bytes);
+        const uint64_t ours = demand.table_bytes + plan.lease_bytes;
+        ASSERT_TRUE(stf_budget_charge(budget, ours, "tables", &err));
+        const std::string target = folder + "/out.tif";
+        const stf_pipeline_job job = {&geometry, &demand,      &plan,          &format, target.c_str(),
+                                      budget,    {this, read}, {this, commit}, tell,    this};
+        stf_pipeline_result result{};
+        CPLPushErrorHandlerEx(handler, handler_data);
+        std::thread([] {}).join(); // ThreadSanitizer adds one of its own beside the first
+        const int threads = threads_alive(1000);
+        done = stf_pipeline_run(&job, &result, &err);
+        over = true;
+        EXPECT_LE(threads_alive(threads), threads) << "threads still running";
+        CPLPopErrorHandler();
+        peak_bytes = stf_budget_peak_bytes(budget);
+        spill_bytes = result.spill_bytes;
+        stf_tag_list_free(&result.codec_tags);
+        stf_error left{};
+        EXPECT_TRUE(stf_budget_charge(budget, plan.cap_bytes - ours, "all the rest", &left))
+            << "something was never given back: " << left.text;
+        stf_budget_destroy(budget);
+        EXPECT_EQ(entries_in(folder), 0) << "scratch files left";
+        VSIRmdirRecursive(folder.c_str());
+    }
+
+    void expect_complete() {
+        ASSERT_TRUE(done) << err.text;
+        EXPECT_EQ(order.size(), stf_geometry_tiles(&geometry));
+        for (const std::atomic<int> &count : reads)
+            ASSERT_EQ(count, 1) << "a unit that was not read once";
+        EXPECT_LE(peak_bytes, plan.predicted_peak_bytes);
+        EXPECT_LE(plan.predicted_peak_bytes, plan.cap_bytes);
+        EXPECT_DOUBLE_EQ(progress_told, 1.0);
+    }
+
+    // One thread uses all that was planned, only the slot kept back for seams may never be the one that is needed.
+    void expect_tight() {
+        const bool kept_back = plan.reserved_slots > 0 && !plan.spill_all;
+        EXPECT_LE(plan.predicted_peak_bytes, peak_bytes + (kept_back ? demand.slot_bytes : 0));
+        if (!kept_back || plan.slots > 3) {
+            EXPECT_LE(static_cast<double>(plan.predicted_peak_bytes), 1.15 * static_cast<double>(peak_bytes));
+        }
+    }
+
+  private:
+    void remember_units() {
+        stf_walk walk;
+        stf_unit unit;
+        units.clear();
+        for (stf_walk_begin(&walk, &geometry, plan.stripe_columns); stf_walk_next(&walk, &unit);)
+            units.push_back(unit);
+    }
+
+    static bool is_same(const stf_unit &a, const stf_unit &b) {
+        return a.number == b.number && a.group == b.group && a.column == b.column && a.row == b.row &&
+               a.window.x == b.window.x && a.window.y == b.window.y && a.window.width == b.window.width &&
+               a.window.height == b.window.height;
+    }
+
+    static bool read(void *context, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
+                     stf_error *error) {
+        Copy *copy = static_cast<Copy *>(context);
+        EXPECT_FALSE(copy->over) << "a read after the end";
+        EXPECT_LT(reader, copy->plan.readers);
+        EXPECT_FALSE(copy->busy[reader].exchange(true)) << "two reads at once for one reader";
+        EXPECT_LT(unit->number, copy->units.size());
+        EXPECT_TRUE(is_same(*unit, copy->units[unit->number])) << "another unit";
+        // Readers may overtake each other on the way here, as far as there are buffers; a single one skips nothing.
+        const uint64_t begun = copy->reads_begun++;
+        EXPECT_LE(begun < unit->number ? unit->number - begun : begun - unit->number, copy->plan.unit_buffers - 1);
+        if (copy->plan.readers == 1) {
+            EXPECT_EQ(begun, unit->number);
+        }
+        if (!copy->demand.parallel_read || copy->demand.threads == 1) {
+            EXPECT_EQ(std::this_thread::get_id(), copy->caller);
+        }
+        EXPECT_EQ(copy->reads[unit->number]++, 0) << "read twice";
+        if (copy->stalls && unit->number * 2654435761u % 7 < 2)
+            stall(static_cast<uint32_t>(unit->number * 2654435761u % 300));
+        if (copy->before_read)
+            copy->before_read(*unit);
+        memset(buffer, 0xEE, static_cast<size_t>(copy->demand.unit_bytes));
+        copy->picture.deliver(*unit, copy->rule, static_cast<unsigned char *>(buffer), pixels);
+        copy->busy[reader] = false;
+        if (unit->number == copy->bad_read)
+            return stf_fail(error, CPLE_FileIO, "unit %d is broken", static_cast<int>(unit->number));
+        return true;
+    }
+
+    static bool commit(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *error) {
+        Copy *copy = static_cast<Copy *>(context);
+        EXPECT_EQ(std::this_thread::get_id(), copy->caller);
+        if (copy->order.size() == copy->bad_commit)
+            return stf_fail(error, CPLE_FileIO, "tile %d does not fit on the disk", static_cast<int>(tile));
+        copy->order.push_back(tile);
+        copy->bytes_committed += bytes;
+        if (copy->stalls && tile * 2654435761u % 5 == 0)
+            stall(static_cast<uint32_t>(tile * 2654435761u % 500));
+        if (copy->format.codec.compression == COMPRESSION_NONE) {
+            const Bytes expected = copy->picture.tile(tile, copy->format);
+            const bool same = bytes == expected.size() && memcmp(data, expected.data(), bytes) == 0;
+            EXPECT_TRUE(same) << "tile " << tile << " has other pixels";
+        }
+        return true;
+    }
+
+    static int CPL_STDCALL tell(double now, const char *, void *context) {
+        Copy *copy = static_cast<Copy *>(context);
+        EXPECT_EQ(std::this_thread::get_id(), copy->caller);
+        EXPECT_GE(now, copy->progress_told);
+        EXPECT_LE(now, 1.0);
+        // At a standstill it is called ten times a second with the same figure: better to fail than to hang.
+        copy->calls_alike = now > copy->progress_told ? 0 : copy->calls_alike + 1;
+        EXPECT_LT(copy->calls_alike, 600) << "a standstill at " << now;
+        copy->progress_told = now;
+        return copy->progress_calls++ == copy->cancel_at || copy->calls_alike >= 600 ? 0 : 1;
+    }
+
+    std::vector<stf_unit> units;
+    std::vector<std::atomic<int>> reads;
+    std::vector<std::atomic<bool>> busy;
+    std::atomic<uint64_t> reads_begun{0};
+    std::atomic<bool> over{false};
+    std::thread::id caller;
+    int calls_alike = 0;
+};
 
 } // namespace fakes
 #endif

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 import streamtiff
 import terrain
@@ -25,6 +26,8 @@ def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     for dtype in ("Byte", "UInt16", "Int32", "Int64", "Float32", "Float64", "CFloat32"):
         terrain.make_terrain(folder / f"{dtype}.tif", 301, 203, dtype)
+    terrain.make_terrain(folder / "whole1.tif", 256, 192, "Byte")
+    terrain.make_terrain(folder / "wholef.tif", 256, 192, "Float32")
     for bands in (3, 4):
         terrain.make_terrain(folder / f"bands{bands}.tif", 301, 203, "Byte", bands, ["PHOTOMETRIC=RGB"])
         terrain.make_terrain(folder / f"whole{bands}.tif", 256, 192, "Byte", bands, ["PHOTOMETRIC=RGB"])
@@ -57,7 +60,7 @@ def test_codecs_are_gtiffs():
 
 @pytest.mark.parametrize("codec", LOSSLESS)
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", ["Byte", "UInt16", "Int32", "Float32", "Float64"])
+@pytest.mark.parametrize("dtype", ["Byte", "Int32", "Float64"])
 def test_lossless(tmp_path, sources, codec, layout, dtype):
     if codec == "ZIP":  # our alias, as in older TIFF software
         streamtiff.create_copy(tmp_path / "out.tif", sources(dtype), "COMPRESS=ZIP", *LAYOUTS[layout])
@@ -123,8 +126,25 @@ def test_level(tmp_path, sources, codec, option, level):
     size = path.stat().st_size
     streamtiff.create_copy(tmp_path / "level.tif", sources("Float32"), f"COMPRESS={codec}", f"LEVEL={level}", *LAYOUTS["tiled"], "PREDICTOR=NO", "MEMORY_CAP=1GB")
     assert (tmp_path / "level.tif").stat().st_size == size
-    # The pixels are encoded as GTiff does it, to the byte; only tags may lie elsewhere.
-    assert abs((tmp_path / "gtiff.tif").stat().st_size - size) < 2000
+    if codec != "LZMA":  # whose filter GTiff sets up before the size of a sample is known, to its cost
+        # The pixels are encoded as GTiff does it, to the byte; only tags may lie elsewhere.
+        assert abs((tmp_path / "gtiff.tif").stat().st_size - size) < 2000
+
+
+# What GTiff leaves in the part of an edge tile outside the raster is not what we do, and lossy codecs let it show within.
+# So rasters of whole tiles must be equal to GTiff's, and at edges we may be no further from the source than GTiff is.
+
+
+def no_worse_than_gtiff(tmp_path, source, *options):
+    source = gdal.Open(str(source))
+    distance = {}
+    for driver in ("StreamTIFF", "GTiff"):
+        dataset = gdal.GetDriverByName(driver).CreateCopy(str(tmp_path / "edges.tif"), source, options=list(options))
+        dataset = None  # GTiff's still holds the pixels as they were
+        dataset = gdal.Open(str(tmp_path / "edges.tif"))
+        difference = dataset.ReadAsArray().astype(np.float64) - source.ReadAsArray()
+        distance[driver] = np.sqrt((difference**2).mean())
+    assert distance["StreamTIFF"] <= 1.01 * distance["GTiff"]
 
 
 @needs("LERC")
@@ -132,36 +152,46 @@ def test_level(tmp_path, sources, codec, option, level):
 @pytest.mark.parametrize("error", ["0", "0.01", "5"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_lerc_with_an_error(tmp_path, sources, codec, error, layout):
-    path = streamtiff.same_as_gtiff(tmp_path, sources("Float32"), f"COMPRESS={codec}", f"MAX_Z_ERROR={error}", *LAYOUTS[layout], also=["MEMORY_CAP=256MB"])
-    assert (streamtiff.pixels(path) == streamtiff.pixels(sources("Float32"))) == (error == "0")
+    lerc = [f"COMPRESS={codec}", f"MAX_Z_ERROR={error}", *LAYOUTS[layout]]
+    path = streamtiff.same_as_gtiff(tmp_path, sources("wholef"), *lerc, also=["MEMORY_CAP=256MB"])
+    assert (streamtiff.pixels(path) == streamtiff.pixels(sources("wholef"))) == (error == "0")
+    dataset = streamtiff.create_copy(tmp_path / "out.tif", sources("Float32"), *lerc)
+    source = gdal.Open(str(sources("Float32")))
+    difference = np.abs(dataset.ReadAsArray().astype(np.float64) - source.ReadAsArray())
+    assert difference.max() <= float(error) + 0.0002  # the step of a Float32 at 3000 m
+    assert (difference.max() > 0) == (error != "0")
 
 
 @needs("JPEG")
 @pytest.mark.parametrize("quality", ["30", "75", "100"])
-@pytest.mark.parametrize("name,interleave", [("Byte", "PIXEL"), ("bands3", "PIXEL"), ("bands3", "BAND"), ("bands4", "PIXEL")])
+@pytest.mark.parametrize("bands,interleave", [(1, "PIXEL"), (3, "PIXEL"), (3, "BAND"), (4, "PIXEL")])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_jpeg(tmp_path, sources, quality, name, interleave, layout):
-    path = streamtiff.same_as_gtiff(
-        tmp_path, sources(name), "COMPRESS=JPEG", f"JPEG_QUALITY={quality}", f"INTERLEAVE={interleave}", *LAYOUTS[layout], also=["MEMORY_CAP=64MB"]
-    )
+def test_jpeg(tmp_path, sources, quality, bands, interleave, layout):
+    jpeg = ["COMPRESS=JPEG", f"JPEG_QUALITY={quality}", f"INTERLEAVE={interleave}", *LAYOUTS[layout]]
+    path = streamtiff.same_as_gtiff(tmp_path, sources(f"whole{bands}"), *jpeg, also=["MEMORY_CAP=64MB"])
     tiff_tools_are_silent(path)
+    no_worse_than_gtiff(tmp_path, sources("Byte" if bands == 1 else f"bands{bands}"), *jpeg)
 
 
 @needs("WEBP")
 @pytest.mark.parametrize("bands", [3, 4])
-@pytest.mark.parametrize("option", ["WEBP_LEVEL=20", "WEBP_LEVEL=75", "WEBP_LOSSLESS=YES"])
+@pytest.mark.parametrize("option", ["WEBP_LEVEL=20", "WEBP_LEVEL=75"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_webp(tmp_path, sources, bands, option, layout):
-    """Whole tiles: what GTiff leaves in the part of an edge tile outside the raster differs, and WEBP mixes it in."""
-    path = streamtiff.same_as_gtiff(tmp_path, sources(f"whole{bands}"), "COMPRESS=WEBP", option, *LAYOUTS[layout], also=["MEMORY_CAP=256MB"])
-    if option == "WEBP_LOSSLESS=YES":
-        assert streamtiff.pixels(path) == streamtiff.pixels(sources(f"whole{bands}"))
+    webp = ["COMPRESS=WEBP", option, *LAYOUTS[layout]]
+    streamtiff.same_as_gtiff(tmp_path, sources(f"whole{bands}"), *webp, also=["MEMORY_CAP=256MB"])
+    no_worse_than_gtiff(tmp_path, sources(f"bands{bands}"), *webp)
 
 
 @needs("WEBP")
 @pytest.mark.parametrize("bands", [3, 4])
-def test_webp_lossless_at_the_edges(tmp_path, sources, bands):
-    streamtiff.same_as_gtiff(tmp_path, sources(f"bands{bands}"), "COMPRESS=WEBP", "WEBP_LOSSLESS=YES", *LAYOUTS["tiled"], also=["MEMORY_CAP=256MB"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_webp_lossless(tmp_path, sources, bands, layout):
+    """GTiff warns of a WEBP_LEVEL that nobody gave; we have no reason to."""
+    webp = ["COMPRESS=WEBP", "WEBP_LOSSLESS=YES", *LAYOUTS[layout]]
+    dataset = streamtiff.create_copy(tmp_path / "out.tif", sources(f"bands{bands}"), *webp)
+    assert dataset.GetMetadataItem("COMPRESSION_REVERSIBILITY", "IMAGE_STRUCTURE").startswith("LOSSLESS")
+    assert streamtiff.pixels(dataset) == streamtiff.pixels(sources(f"bands{bands}"))
 
 
 @pytest.mark.parametrize("codec", [codec for codec in CODECS if codec not in ("JPEG", "WEBP", "ZIP")])
@@ -177,8 +207,6 @@ def test_small_cap_with_every_codec(tmp_path, sources, codec):
 @pytest.mark.parametrize("codec", [codec for codec in CODECS if codec not in ("ZIP",)])
 def test_noise_fits_the_bound(tmp_path, codec):
     """What does not compress is larger than it was."""
-    import numpy as np
-
     bands = 3 if codec == "WEBP" else 1
     source = gdal.GetDriverByName("MEM").Create("", 300, 300, bands)
     for band in range(bands):
