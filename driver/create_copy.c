@@ -4,6 +4,7 @@
 
 #include "cpl_conv.h"
 #include "cpl_vsi.h"
+#include "cpl_vsi.h"
 #include "encoder.h"
 #include "gdal_adaptor.h"
 #include "georef.h"

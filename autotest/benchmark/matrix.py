@@ -138,7 +138,8 @@ def line_of(row):
 
 HEADING = (
     f"{'source':<18} {'output':<9} {'ask':>4} {'cap MB':>7} {'thr':>4} "
-    f"{'sweep':<8}{'RSS MB':>7} {'PEAK':>7} {'PREDICT':>7} {'amp':>6} {'dec':>6} {'spill':>7} {'wall s':>6} {'cpu s':>6}"
+    f"{'sweep':<8}{'RSS MB':>7} {'PEAK':>7} {'PREDICT':>7} {'amp':>6} {'dec':>6} "
+    f"{'spill':>7} {'wall s':>6} {'cpu s':>6}"
 )
 
 

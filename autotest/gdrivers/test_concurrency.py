@@ -65,7 +65,9 @@ def test_equal_results(folder, tmp_path, count, cap):
     results = at_once([lambda n=n: copy(folder / "0.tif", tmp_path / f"{n}.tif", *options) for n in range(count)])
     assert gdal.GetCacheMax() == cache_max
     for number, result in enumerate(results):
-        assert result == alone  # each has its own account: figures and warnings as if it were alone
+        # Each has its own account: plan and warnings as if it were alone. What was in use at once depends on timing.
+        assert {**result[0], "PEAK_BYTES": 0} == {**alone[0], "PEAK_BYTES": 0}
+        assert result[1] == alone[1]
         assert (tmp_path / f"{number}.tif").read_bytes() == (tmp_path / "alone.tif").read_bytes()
     assert len(list(tmp_path.iterdir())) == count + 1
 
