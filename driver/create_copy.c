@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "cpl_conv.h"
-#include "cpl_vsi.h"
-#include "cpl_vsi.h"
 #include "encoder.h"
 #include "gdal_adaptor.h"
 #include "georef.h"
@@ -335,12 +333,6 @@ static bool set_structure(copy *c, stf_error *err) {
     return done;
 }
 
-/* Pipes and the like can be neither opened again nor have a sidecar. */
-static bool is_file(const char *target) {
-    VSIStatBufL status;
-    return VSIStatExL(target, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && VSI_ISREG(status.st_mode);
-}
-
 static bool finish_file(copy *c, stf_error *err) {
     if (!set_structure(c, err))
         return false;
@@ -350,7 +342,7 @@ static bool finish_file(copy *c, stf_error *err) {
     c->file = NULL;
     if (!stf_tiff_file_finish(file, c->options.tiled, &c->georef.tags, err))
         return false;
-    if (!is_file(c->target) || stf_georef_write_sidecar(&c->georef, c->target, err))
+    if (!stf_tiff_file_is_file(c->target) || stf_georef_write_sidecar(&c->georef, c->target, err))
         return true;
     VSIUnlink(c->target); /* a raster without what its sidecar tells is half of one */
     return false;
@@ -383,7 +375,7 @@ static void release(copy *c) {
 /* The result as GTiff shows it, with our figures beside it. */
 static GDALDatasetH reopen(const copy *c, CSLConstList figures) {
     const char *const drivers[] = {"GTiff", NULL};
-    if (!is_file(c->target)) {
+    if (!stf_tiff_file_is_file(c->target)) {
         GDALDatasetH shape = stf_gdal_unreadable(c->dataset, c->target);
         return shape ? stf_gdal_with_domain(shape, "STREAMING", figures) : NULL;
     }

@@ -77,7 +77,7 @@ static uint64_t deflate_state_bytes(int level, uint64_t tile_bytes) {
     if (level == 1)
         return 400 * KIB;
     if (level <= 8)
-        return least(900 * KIB, stf_add(560 * KIB, tile_bytes));
+        return 900 * KIB;
     return 704 * KIB + least(8448 * KIB, stf_mul(33, tile_bytes));
 }
 

@@ -75,6 +75,11 @@ static bool check_target(const char *target, bool *staged, stf_error *err) {
     return true;
 }
 
+bool stf_tiff_file_is_file(const char *target) {
+    VSIStatBufL status;
+    return VSIStatExL(target, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && VSI_ISREG(status.st_mode);
+}
+
 /* --- writing ----------------------------------------------------------------------------------- */
 
 static bool write_next(void *sink, const void *data, size_t bytes, stf_error *err) {

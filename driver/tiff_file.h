@@ -31,7 +31,8 @@ typedef struct stf_tag_list {
     stf_tag *items;
     size_t count, room;
 } stf_tag_list;
-bool stf_tag_list_set(stf_tag_list *list, uint16_t tag, uint16_t type, uint64_t count, const void *values, stf_error *err);
+bool stf_tag_list_set(stf_tag_list *list, uint16_t tag, uint16_t type, uint64_t count, const void *values,
+                      stf_error *err);
 bool stf_tag_list_set_short(stf_tag_list *list, uint16_t tag, uint16_t value, stf_error *err);
 bool stf_tag_list_set_long(stf_tag_list *list, uint16_t tag, uint32_t value, stf_error *err);
 const stf_tag *stf_tag_list_find(const stf_tag_list *list, uint16_t tag); /* NULL: not there */
@@ -60,6 +61,9 @@ bool stf_tiff_file_finish(stf_tiff_file *file, bool tiled, const stf_tag_list *t
 
 /* Closes and removes everything; NULL is legal. */
 void stf_tiff_file_abort(stf_tiff_file *file);
+
+/* True where the target stands now as a file: pipes and the like can be neither opened again nor have a sidecar. */
+bool stf_tiff_file_is_file(const char *target);
 
 /* Bytes written so far. */
 uint64_t stf_tiff_file_bytes(const stf_tiff_file *file);
