@@ -19,13 +19,13 @@ extern "C" {
 /* How the pixels of every tile of one plane lie and are to be encoded. */
 typedef struct stf_tile_format {
     stf_codec codec;
-    bool tiled;                /* false: strips; the last one may be shorter */
+    bool tiled; /* false: strips; the last one may be shorter */
     uint32_t width_px, height_px;
-    uint16_t samples;          /* samples of a pixel within the tile: bands when pixel-interleaved, else 1 */
-    uint16_t sample_bits;      /* BitsPerSample: 8..128 */
-    uint16_t sample_format;    /* SAMPLEFORMAT_* of tiff.h */
-    uint16_t photometric;      /* PHOTOMETRIC_* */
-    uint16_t extra_samples;    /* how many of the samples are extra samples */
+    uint16_t samples;               /* samples of a pixel within the tile: bands when pixel-interleaved, else 1 */
+    uint16_t sample_bits;           /* BitsPerSample: 8..128 */
+    uint16_t sample_format;         /* SAMPLEFORMAT_* of tiff.h */
+    uint16_t photometric;           /* PHOTOMETRIC_* */
+    uint16_t extra_samples;         /* how many of the samples are extra samples */
     uint16_t extra_sample_types[8]; /* their kinds (EXTRASAMPLE_*), the first eight; the others are unspecified */
 } stf_tile_format;
 
@@ -57,7 +57,7 @@ bool stf_encoder_encode(stf_encoder *encoder, void *data, size_t capacity_bytes,
  * it is destroyed. Returns how many it filled (at most room; never more than 4). */
 typedef struct stf_codec_tag {
     uint16_t tag;
-    uint16_t type;  /* TIFF_SHORT, TIFF_LONG, TIFF_UNDEFINED, ... */
+    uint16_t type; /* TIFF_SHORT, TIFF_LONG, TIFF_UNDEFINED, ... */
     uint64_t count;
     const void *values; /* host byte order */
 } stf_codec_tag;

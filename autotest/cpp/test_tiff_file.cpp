@@ -436,8 +436,9 @@ TEST_F(TiffFileTest, folder_or_target_read_only) {
     stf_error third{};
     EXPECT_FALSE(stf_tiff_file_create(target.c_str(), false, 1, &third));
     EXPECT_NE(std::string(third.text).find("out.tif"), std::string::npos) << third.text;
-    if (root)
+    if (root) {
         EXPECT_EQ(seteuid(me), 0);
+    }
 }
 
 #endif
