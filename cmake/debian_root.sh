@@ -8,7 +8,7 @@
 # mirror; delete the folder to renew them. Needs mmdebstrap, and root or unprivileged user namespaces.
 set -euo pipefail
 
-roots=${STREAMTIFF_ROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/streamtiff/roots}
+roots=${STREAMTIFF_ROOTS:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/streamtiff/roots}
 
 # A name space of our own, in which we are root and whose mounts nobody else sees.
 private=(unshare --mount)
@@ -64,7 +64,7 @@ run_in_root() {
         for dir in dev proc sys; do
             mount --rbind "/$dir" "$folder/$dir" || echo "no /$dir in $folder" >&2
         done
-        exec chroot "$folder" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
+        exec chroot "$folder" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 "$@"
     ' bash "$folder" "$@"
 }
 

@@ -7,7 +7,8 @@ with GDAL's block cache limited to the same cap, and measures each process:
   peak over baseline  its peak RSS, less that of the same command with the same driver on a tiny raster
   scratch             the bytes it wrote beyond the size of its output: what went through a scratch file
   amplification       the bytes it read, less those of the baseline and the scratch it read back, over the
-                      size of the source file
+                      size of the source file (files are read in whole pages, also the scratch file: a
+                      few percent more than what was asked for)
 """
 
 import json

@@ -141,8 +141,8 @@ static tile_layout layout_of(const stf_assembly *assembly, uint64_t tile) {
     layout.sample_bytes = assembly->geometry->sample_bytes;
     layout.pixel_bytes = layout.sample_bytes * layout.plane->bands;
     layout.row_bytes = layout.pixel_bytes * assembly->tile_width_px;
-    layout.region_row_bytes = layout.sample_bytes * assembly->tile_width_px;
-    layout.region_band_bytes = layout.region_row_bytes * assembly->tile_height_px;
+    layout.region_row_bytes = layout.sample_bytes * layout.window.width; /* the spill holds no padding */
+    layout.region_band_bytes = layout.region_row_bytes * layout.window.height;
     return layout;
 }
 
@@ -311,22 +311,41 @@ uint32_t stf_assembly_slot(const stf_assembly *assembly, uint64_t tile) {
     return is_constant(state) || is_spilled(assembly, tile) ? STF_NO_SLOT : state->place;
 }
 
+/* One band that is a tile of its own lies in the slot as it does in the region, but for the padding of its rows. */
+static bool read_back_plane(const stf_assembly *assembly, const tile_layout *layout, uint64_t region, unsigned char *to,
+                            stf_error *err) {
+    if (!stf_spill_read(assembly->spill, region, 0, to, layout->region_band_bytes, err))
+        return false;
+    if (layout->region_row_bytes < layout->row_bytes)
+        for (size_t row = layout->window.height; row-- > 1;)
+            memmove(to + row * layout->row_bytes, to + row * layout->region_row_bytes, layout->region_row_bytes);
+    return true;
+}
+
 static bool read_back(const stf_assembly *assembly, uint64_t tile, const tile_layout *layout, uint32_t slot,
                       stf_error *err) {
     unsigned char *to = stf_pool_item(assembly->slots, slot);
     uint64_t region = assembly->tiles[tile].place;
-    size_t bytes = layout->region_row_bytes * layout->window.height;
     if (layout->plane->bands == 1)
-        return stf_spill_read(assembly->spill, region, 0, to, bytes, err);
-    unsigned char run[4096];
+        return read_back_plane(assembly, layout, region, to, err);
+    unsigned char run[16384];
+    size_t row_bytes = layout->region_row_bytes;
+    size_t piece_bytes = row_bytes < sizeof run ? row_bytes : sizeof run / layout->sample_bytes * layout->sample_bytes;
+    uint32_t rows_at_once = (uint32_t)(sizeof run / row_bytes) + (row_bytes > sizeof run);
     for (uint32_t b = 0; b < layout->plane->bands; b++)
-        for (size_t done = 0; done < bytes; done += sizeof run) {
-            size_t piece = bytes - done < sizeof run ? bytes - done : sizeof run;
-            if (!stf_spill_read(assembly->spill, region, b * layout->region_band_bytes + done, run, piece, err))
-                return false;
-            move_samples(to + done / layout->sample_bytes * layout->pixel_bytes + b * layout->sample_bytes,
-                         layout->pixel_bytes, run, layout->sample_bytes, piece / layout->sample_bytes,
-                         layout->sample_bytes);
+        for (uint32_t row = 0; row < layout->window.height; row += rows_at_once) {
+            uint32_t rows = layout->window.height - row < rows_at_once ? layout->window.height - row : rows_at_once;
+            for (size_t done = 0; done < row_bytes; done += piece_bytes) { /* several rows, or a piece of one */
+                size_t piece = row_bytes - done < piece_bytes ? row_bytes - done : piece_bytes;
+                size_t offset = b * layout->region_band_bytes + row * row_bytes + done;
+                if (!stf_spill_read(assembly->spill, region, offset, run, rows * piece, err))
+                    return false;
+                for (uint32_t r = 0; r < rows; r++)
+                    move_samples(to + (row + r) * layout->row_bytes +
+                                     done / layout->sample_bytes * layout->pixel_bytes + b * layout->sample_bytes,
+                                 layout->pixel_bytes, run + r * piece, layout->sample_bytes,
+                                 piece / layout->sample_bytes, layout->sample_bytes);
+            }
         }
     return true;
 }

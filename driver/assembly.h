@@ -26,7 +26,7 @@ extern "C" {
 
 /* What a read delivered: the pixels of unit->window, band by band, or one value for all of them. */
 typedef struct stf_unit_pixels {
-    const unsigned char *pixels; /* first pixel of the window, first band of the group */
+    const unsigned char *pixels;  /* first pixel of the window, first band of the group */
     size_t row_bytes, band_bytes; /* from a row to the next, from a band to the next */
     bool constant;
     unsigned char value[STF_MAX_SAMPLE_BYTES]; /* constant: the one sample value */
@@ -61,7 +61,8 @@ uint32_t stf_assembly_slot(const stf_assembly *assembly, uint64_t tile);
 /* Makes a complete tile ready for the encoder, in this slot: reads it back from the spill or fills in
  * its constant, and repeats its last column and row into the part outside the raster (which compresses
  * best). rows: how many of its rows are to be encoded. */
-bool stf_assembly_finish(stf_assembly *assembly, uint64_t tile, uint32_t slot, bool pad_rows, uint32_t *rows, stf_error *err);
+bool stf_assembly_finish(stf_assembly *assembly, uint64_t tile, uint32_t slot, bool pad_rows, uint32_t *rows,
+                         stf_error *err);
 /* [lock] Gives the tile's region back, where it had one. */
 void stf_assembly_leave(stf_assembly *assembly, uint64_t tile);
 

@@ -220,7 +220,7 @@ static bool agree_on_cap(const copy *c, stf_error *err) {
 static bool make_plan(copy *c, stf_error *err) {
     /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
     c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
-    stf_source_request request = {c->type, c->options.block_height_px, c->options.cap_bytes, c->lease};
+    stf_source_request request = {c->type, c->options.block_height_px, c->lease};
     c->source = stf_source_create(c->dataset, &request, err);
     if (!c->source || !describe_planes(c, err) || !harvest(c, err))
         return false;

@@ -39,8 +39,8 @@ typedef struct stf_axis {
 stf_axis stf_axis_make(uint32_t size_px, double origin_px, double step_px);
 uint32_t stf_axis_start(const stf_axis *axis, uint32_t cell); /* first pixel; cell == cells: size_px */
 uint32_t stf_axis_length(const stf_axis *axis, uint32_t cell);
-uint32_t stf_axis_cell(const stf_axis *axis, uint32_t px);    /* the cell that holds pixel px < size_px */
-uint32_t stf_axis_longest(const stf_axis *axis);              /* pixels of the longest cell */
+uint32_t stf_axis_cell(const stf_axis *axis, uint32_t px); /* the cell that holds pixel px < size_px */
+uint32_t stf_axis_longest(const stf_axis *axis);           /* pixels of the longest cell */
 
 /* Bands of the source that one read delivers together, and their grid of units. */
 typedef struct stf_group {

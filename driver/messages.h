@@ -18,8 +18,8 @@ extern "C" {
 
 typedef struct stf_messages {
     struct _CPLMutex *mutex;
-    int count;   /* warnings raised so far; the first STF_MESSAGES_KEPT are kept */
-    int told;    /* of the kept ones, how many were handed on */
+    int count; /* warnings raised so far; the first STF_MESSAGES_KEPT are kept */
+    int told;  /* of the kept ones, how many were handed on */
     int numbers[STF_MESSAGES_KEPT];
     char texts[STF_MESSAGES_KEPT][256];
 } stf_messages;

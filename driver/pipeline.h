@@ -31,7 +31,8 @@ typedef struct stf_unit_source {
     /* Reads one unit into buffer (the demand's unit_bytes) and says where its pixels lie (in buffer, or a
      * constant). reader: 0..readers-1, never two calls at once for one reader. On any thread if the
      * demand said parallel_read, else on the calling thread, strictly in visiting order. */
-    bool (*read)(void *context, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels, stf_error *err);
+    bool (*read)(void *context, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
+                 stf_error *err);
 } stf_unit_source;
 
 /* Where tiles go: called on the calling thread, once for every tile, in the order of completion. */

@@ -27,36 +27,36 @@ typedef enum { STF_SWEEP_BANDS, STF_SWEEP_STRIPES, STF_SWEEP_SPILL } stf_sweep;
 /* What one of each thing costs. All in bytes unless said otherwise. */
 typedef struct stf_demand {
     const stf_geometry *geometry;
-    uint64_t cap_bytes;          /* as asked for */
-    uint32_t threads;            /* the most that may work */
-    bool parallel_read;          /* readers may be several, on any thread; else one, on the calling thread */
-    bool may_be_constant;        /* the source can deliver units without pixels */
-    uint64_t unit_bytes;         /* buffer of one decoded unit */
-    uint64_t reader_bytes;       /* one reader, beside the unit buffer: compressed block, decoder's copies */
-    uint64_t reader_lease_bytes; /* what one reader leaves in GDAL's cache */
-    uint64_t slot_bytes;         /* one tile: its pixels, later its compressed bytes */
-    uint64_t encoder_bytes;      /* one encoder: libtiff's copies and the codec's state */
-    uint64_t table_bytes;        /* tables of offsets, sizes and tile states */
-    uint64_t lease_bytes;        /* GDAL's cache for what the source reads underneath, whatever the stripe */
-    uint64_t lease_column_bytes; /* the same for each unit column of a stripe */
-    uint32_t lease_extra_columns;/* columns beside the stripe that its halo touches */
-    uint32_t min_stripe_columns; /* narrower stripes would decode too much again; >= 1 */
-    uint64_t source_blocks;      /* distinct blocks underneath */
-    uint64_t seam_decodes;       /* blocks decoded again for each seam between stripes */
+    uint64_t cap_bytes;           /* as asked for */
+    uint32_t threads;             /* the most that may work */
+    bool parallel_read;           /* readers may be several, on any thread; else one, on the calling thread */
+    bool may_be_constant;         /* the source can deliver units without pixels */
+    uint64_t unit_bytes;          /* buffer of one decoded unit */
+    uint64_t reader_bytes;        /* one reader, beside the unit buffer: compressed block, decoder's copies */
+    uint64_t reader_lease_bytes;  /* what one reader leaves in GDAL's cache */
+    uint64_t slot_bytes;          /* one tile: its pixels, later its compressed bytes */
+    uint64_t encoder_bytes;       /* one encoder: libtiff's copies and the codec's state */
+    uint64_t table_bytes;         /* tables of offsets, sizes and tile states */
+    uint64_t lease_bytes;         /* GDAL's cache for what the source reads underneath, whatever the stripe */
+    uint64_t lease_column_bytes;  /* the same for each unit column of a stripe */
+    uint32_t lease_extra_columns; /* columns beside the stripe that its halo touches */
+    uint32_t min_stripe_columns;  /* narrower stripes would decode too much again; >= 1 */
+    uint64_t source_blocks;       /* distinct blocks underneath */
+    uint64_t seam_decodes;        /* blocks decoded again for each seam between stripes */
 } stf_demand;
 
 typedef struct stf_plan {
     stf_sweep sweep;
-    bool spill_all;              /* every tile waits in the spill, not only those at seams */
+    bool spill_all; /* every tile waits in the spill, not only those at seams */
     uint32_t stripe_columns, stripes;
     uint32_t encoders, readers, unit_buffers, slots;
-    uint32_t reserved_slots;     /* slots that open tiles may not take: for tiles read back or filled with a constant */
-    uint64_t regions;            /* tiles that the spill file may hold at once; 0: no spill */
+    uint32_t reserved_slots; /* slots that open tiles may not take: for tiles read back or filled with a constant */
+    uint64_t regions;        /* tiles that the spill file may hold at once; 0: no spill */
     uint64_t lease_bytes;
     uint64_t requested_cap_bytes, floor_bytes, cap_bytes; /* cap_bytes: the effective cap */
     uint64_t predicted_peak_bytes;
-    uint64_t decodes;            /* predicted */
-    uint64_t spill_bytes;        /* predicted: pixels written to the spill */
+    uint64_t decodes;     /* predicted */
+    uint64_t spill_bytes; /* predicted: pixels written to the spill */
 } stf_plan;
 
 /* Fails only where sizes overflow or there is no memory for the counters. A plan is always made for

@@ -35,6 +35,16 @@ uint64_t stf_platform_cgroup_limit(const char *membership, const char *root);
  * memory (tmpfs, ramfs, /vsimem/). Where that cannot be told: false. */
 bool stf_platform_is_memory_backed(const char *path);
 
+/* A new scratch file that is read and written at given places, by any threads at once, and is gone when it is closed, or when
+ * the process dies. GDAL's own files are no use for that: they have one position, and C's buffered streams underneath read
+ * a page for every small write elsewhere. path: of a real folder. NULL: errno tells why (not on Windows). */
+typedef struct stf_platform_file stf_platform_file;
+stf_platform_file *stf_platform_file_create(const char *path);
+void stf_platform_file_close(stf_platform_file *file); /* NULL is legal */
+/* All of the bytes, or false. */
+bool stf_platform_file_write(stf_platform_file *file, uint64_t offset, const void *data, size_t bytes);
+bool stf_platform_file_read(stf_platform_file *file, uint64_t offset, void *data, size_t bytes);
+
 /* A number that differs between processes alive at one time, for temporary names. */
 uint64_t stf_platform_process_id(void);
 

@@ -14,24 +14,33 @@ char *stf_scratch_name(const char *path, const char *purpose) {
                                 CPLAtomicInc(&calls), purpose));
 }
 
-bool stf_scratch_open(const char *target, const char *purpose, char **path, VSILFILE **file, stf_error *err) {
-    *file = NULL;
-    *path = NULL;
-    if (!STARTS_WITH(target, "/vsi")) {
-        *path = stf_scratch_name(target, purpose);
-        *file = VSIFOpenL(*path, "wb+");
-    }
-    if (!*file) {
-        CPLFree(*path);
-        *path = stf_scratch_name(CPLGenerateTempFilename("streamtiff"), purpose);
-        *file = VSIFOpenL(*path, "wb+");
-    }
-    if (*file)
-        return true;
+static bool fail_create(char **path, stf_error *err) {
     stf_fail(err, CPLE_OpenFailed,
              "Cannot create the scratch file %s (%s): set CPL_TMPDIR to a folder that can be written", *path,
              strerror(errno));
     CPLFree(*path);
     *path = NULL;
     return false;
+}
+
+bool stf_scratch_create(const char *target, const char *purpose, char **path, stf_platform_file **file,
+                        stf_error *err) {
+    *file = NULL;
+    *path = NULL;
+    if (!STARTS_WITH(target, "/vsi")) {
+        *path = stf_scratch_name(target, purpose);
+        *file = stf_platform_file_create(*path);
+    }
+    if (!*file) {
+        CPLFree(*path);
+        *path = stf_scratch_name(CPLGenerateTempFilename("streamtiff"), purpose);
+        *file = stf_platform_file_create(*path);
+    }
+    return *file || fail_create(path, err);
+}
+
+bool stf_scratch_open(const char *purpose, char **path, VSILFILE **file, stf_error *err) {
+    *path = stf_scratch_name(CPLGenerateTempFilename("streamtiff"), purpose);
+    *file = VSIFOpenL(*path, "wb+");
+    return *file || fail_create(path, err);
 }

@@ -3,6 +3,7 @@
 #define STF_SCRATCH_H
 
 #include "cpl_vsi.h"
+#include "platform.h"
 #include "status.h"
 
 #ifdef __cplusplus
@@ -12,10 +13,13 @@ extern "C" {
 /* "PATH.PID-N.PURPOSE": differs between processes and between calls. Free with CPLFree. */
 char *stf_scratch_name(const char *path, const char *purpose);
 
-/* Opens a new scratch file for reading and writing beside target; for a virtual target (/vsi...), or where its folder cannot
- * be written, in CPL_TMPDIR (else TMPDIR, TEMP, the current folder: as CPLGenerateTempFilename does).
- * *path is the caller's to CPLFree, and the file the caller's to close and unlink. */
-bool stf_scratch_open(const char *target, const char *purpose, char **path, VSILFILE **file, stf_error *err);
+/* A new scratch file beside target, or, for a virtual target (/vsi...) and where its folder cannot be written, in
+ * CPL_TMPDIR (else TMPDIR, TEMP, the current folder: as CPLGenerateTempFilename does). *path is the
+ * caller's to CPLFree, the file the caller's to close. */
+bool stf_scratch_create(const char *target, const char *purpose, char **path, stf_platform_file **file, stf_error *err);
+
+/* The same in CPL_TMPDIR, as one of GDAL's files; the caller closes and unlinks it. */
+bool stf_scratch_open(const char *purpose, char **path, VSILFILE **file, stf_error *err);
 
 #ifdef __cplusplus
 }

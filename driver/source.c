@@ -84,9 +84,7 @@ uint64_t stf_source_cached_block_bytes(uint64_t block_bytes) {
 }
 
 uint32_t stf_source_blocks_per_unit(const stf_source *source, uint32_t block_rows, uint64_t block_bytes) {
-    uint64_t most_bytes = source->request.cap_bytes / 32;
-    if (most_bytes > ((uint64_t)2 << 20))
-        most_bytes = (uint64_t)2 << 20;
+    const uint64_t most_bytes = (uint64_t)1 << 20;
     uint32_t blocks = 1;
     /* Doubling keeps the height a divisor of the usual tile heights, so that units do not lie across tiles. */
     while (blocks * 2 * block_rows <= 32 && blocks * 2 * block_bytes <= most_bytes &&

@@ -31,8 +31,7 @@ typedef enum { STF_SOURCE_BLOCKS, STF_SOURCE_WINDOWS, STF_SOURCE_ROWS } stf_sour
 typedef struct stf_source_request {
     GDALDataType type;       /* of the output: units are delivered in it */
     uint32_t tile_height_px; /* short blocks are read several at a time, but not across tiles */
-    uint64_t cap_bytes;
-    stf_lease *lease;        /* the copy's, with no share yet: what is read while describing is read under it */
+    stf_lease *lease; /* the copy's, with no share yet: what is read while describing is read under it */
 } stf_source_request;
 
 /* Figures as in stf_demand. */
@@ -56,10 +55,11 @@ struct stf_source {
     GDALDatasetH unwrapped; /* what a plain VRT shows, opened and closed by us; or NULL */
     stf_source_request request;
     void *state;
-    bool (*open_readers)(stf_source *source, uint32_t readers, stf_error *err); /* calling thread; NULL: nothing to do */
+    bool (*open_readers)(stf_source *source, uint32_t readers,
+                         stf_error *err); /* calling thread; NULL: nothing to do */
     bool (*read)(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
                  stf_error *err);
-    void (*close)(stf_source *source); /* frees state */
+    void (*close)(stf_source *source);                    /* frees state */
     volatile int blocks_decoded_low, blocks_decoded_high; /* counted by any reader; see stf_source_count_blocks */
 };
 
@@ -85,7 +85,7 @@ bool stf_source_init_rows(stf_source *source, stf_error *err);
 void stf_source_count_blocks(stf_source *source, uint32_t blocks); /* any thread */
 /* What one cached block takes in GDAL's account. */
 uint64_t stf_source_cached_block_bytes(uint64_t block_bytes);
-/* How many blocks one above the other make a unit of worthwhile height (32 rows or so, at most 2 MiB and a thirty-second of the cap). */
+/* How many blocks one above the other make a unit of worthwhile height: 32 rows or so, but no more than a MiB. */
 uint32_t stf_source_blocks_per_unit(const stf_source *source, uint32_t block_rows, uint64_t block_bytes);
 
 /* A VRT's underlying block-row span in bytes, for reading it row by row; 0: not known. */

@@ -21,7 +21,7 @@
 #include "vrt_layers.h"
 #include "vrt_warped.h"
 
-#define STRIPE_COLUMNS_AT_LEAST 20 /* one column decoded again at each seam: 5 % */
+#define STRIPE_COLUMNS_AT_LEAST 50 /* one column decoded again at each seam: 2 % */
 #define UNIT_PX_AT_LEAST 32
 
 static bool read_window(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer,

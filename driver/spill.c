@@ -13,13 +13,11 @@
 
 struct stf_spill {
     CPLMutex *mutex;
-    VSILFILE *file;
-    char *path;
-    bool removed; /* the name is gone already, only the open file is left */
+    stf_platform_file *file;
+    char *path; /* the name it was made under, for messages */
     size_t region_bytes;
     uint64_t regions, used, free_count;
     uint64_t *free_regions;
-    uint64_t end_bytes; /* of the file, as far as it was written */
     uint64_t written_bytes;
     uint64_t pending_offset; /* bytes that follow each other and are not in the file yet */
     size_t pending_bytes;
@@ -42,16 +40,15 @@ static bool has_room(const char *path, uint64_t bytes, stf_error *err) {
 }
 
 static bool open_file(stf_spill *spill, const char *target, stf_error *err) {
-    if (!stf_scratch_open(target, "spill", &spill->path, &spill->file, err))
+    if (!stf_scratch_create(target, "spill", &spill->path, &spill->file, err))
         return false;
     if (!has_room(spill->path, spill->regions * spill->region_bytes, err))
         return false;
-    if (stf_platform_is_memory_backed(spill->path))
+    if (stf_platform_is_memory_backed(CPLGetPath(spill->path)))
         CPLError(CE_Warning, CPLE_AppDefined,
                  "The spill %s lies on a file system that is kept in memory: up to " CPL_FRMT_GUIB
                  " bytes there are not covered by MEMORY_CAP",
                  spill->path, (GUIntBig)(spill->regions * spill->region_bytes));
-    spill->removed = VSIUnlink(spill->path) == 0;
     return true;
 }
 
@@ -81,10 +78,7 @@ stf_spill *stf_spill_create(const char *target, size_t region_bytes, uint64_t re
 void stf_spill_destroy(stf_spill *spill) {
     if (!spill)
         return;
-    if (spill->file)
-        VSIFCloseL(spill->file);
-    if (spill->path && !spill->removed)
-        VSIUnlink(spill->path);
+    stf_platform_file_close(spill->file);
     CPLFree(spill->path);
     VSIFree(spill->pending);
     VSIFree(spill->free_regions);
@@ -113,18 +107,16 @@ void stf_spill_give(stf_spill *spill, uint64_t region) {
     CPLReleaseMutex(spill->mutex);
 }
 
-/* --- reading and writing, under the mutex ------------------------------------------------------ */
+/* --- writing under the mutex, reading beside it ------------------------------------------------------ */
 
 static bool write_at(stf_spill *spill, uint64_t offset, const void *data, size_t bytes, stf_error *err) {
-    if (VSIFSeekL(spill->file, offset, SEEK_SET) != 0 || VSIFWriteL(data, 1, bytes, spill->file) != bytes) {
+    if (!stf_platform_file_write(spill->file, offset, data, bytes)) {
         GIntBig free_bytes = VSIGetDiskFreeSpace(CPLGetPath(spill->path));
         return stf_fail(err, CPLE_FileIO,
                         "Writing " CPL_FRMT_GUIB " bytes to the spill %s failed at " CPL_FRMT_GUIB
                         " (free there: " CPL_FRMT_GIB " bytes): raise MEMORY_CAP, or write to a larger disk",
                         (GUIntBig)bytes, spill->path, (GUIntBig)offset, free_bytes);
     }
-    if (offset + bytes > spill->end_bytes)
-        spill->end_bytes = offset + bytes;
     return true;
 }
 
@@ -155,27 +147,16 @@ bool stf_spill_write(stf_spill *spill, uint64_t region, size_t offset, const voi
     return done;
 }
 
-static bool read_locked(stf_spill *spill, uint64_t offset, void *data, size_t bytes, stf_error *err) {
-    if (!flush_pending(spill, err))
-        return false;
-    /* The tail of an edge tile may lie behind the end of the file: nobody wrote it and nobody uses it. */
-    size_t there = offset >= spill->end_bytes                    ? 0
-                   : spill->end_bytes - offset < (uint64_t)bytes ? (size_t)(spill->end_bytes - offset)
-                                                                 : bytes;
-    memset((unsigned char *)data + there, 0, bytes - there);
-    if (there == 0)
-        return true;
-    if (VSIFSeekL(spill->file, offset, SEEK_SET) != 0 || VSIFReadL(data, 1, there, spill->file) != there)
-        return stf_fail(err, CPLE_FileIO, "Reading " CPL_FRMT_GUIB " bytes back from the spill %s failed",
-                        (GUIntBig)there, spill->path);
-    return true;
-}
-
 bool stf_spill_read(stf_spill *spill, uint64_t region, size_t offset, void *data, size_t bytes, stf_error *err) {
     CPLAcquireMutex(spill->mutex, 1000.0);
-    bool done = read_locked(spill, region * spill->region_bytes + offset, data, bytes, err);
+    bool done = flush_pending(spill, err);
     CPLReleaseMutex(spill->mutex);
-    return done;
+    if (!done)
+        return false;
+    if (!stf_platform_file_read(spill->file, region * spill->region_bytes + offset, data, bytes))
+        return stf_fail(err, CPLE_FileIO, "Reading " CPL_FRMT_GUIB " bytes back from the spill %s failed",
+                        (GUIntBig)bytes, spill->path);
+    return true;
 }
 
 uint64_t stf_spill_bytes_written(stf_spill *spill) {

@@ -1,8 +1,8 @@
 /* The spill: a scratch file in which incomplete tiles wait, in regions of one tile each.
  *
  * Where: beside the target, else (virtual targets, folders that cannot be written) in CPL_TMPDIR.
- * The file is removed with the spill, where the system allows it at once, so that even a kill leaves nothing. Regions and
- * reads and writes are thread-safe. Small writes that follow each other are put together. */
+ * The file is gone with the spill, even where the process is killed. All calls are thread-safe. Small
+ * writes that follow each other are put together; reads take exactly the bytes asked for. */
 #ifndef STF_SPILL_H
 #define STF_SPILL_H
 
@@ -30,7 +30,7 @@ uint64_t stf_spill_take(stf_spill *spill); /* the caller has made sure that one 
 void stf_spill_give(stf_spill *spill, uint64_t region);
 
 bool stf_spill_write(stf_spill *spill, uint64_t region, size_t offset, const void *data, size_t bytes, stf_error *err);
-/* Bytes that were never written are undefined. */
+/* Only bytes that were written can be read. */
 bool stf_spill_read(stf_spill *spill, uint64_t region, size_t offset, void *data, size_t bytes, stf_error *err);
 
 uint64_t stf_spill_bytes_written(stf_spill *spill);

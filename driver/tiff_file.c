@@ -128,7 +128,7 @@ static bool allocate_tables(stf_tiff_file *file, stf_error *err) {
 
 static bool open_temporary(stf_tiff_file *file, stf_error *err) {
     if (file->staged) /* any virtual name: into the folder for temporary files */
-        return stf_scratch_open("/vsistdout/", "tmp", &file->path, &file->stream, err);
+        return stf_scratch_open("tmp", &file->path, &file->stream, err);
     file->path = stf_scratch_name(file->target, "tmp");
     errno = 0;
     file->stream = VSIFOpenL(file->path, "wb");

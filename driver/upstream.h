@@ -18,10 +18,10 @@ extern "C" {
 #endif
 
 typedef struct stf_upstream {
-    uint64_t span_bytes;  /* of GDAL's cache: one block row of what is read underneath; 0: nothing was found */
+    uint64_t span_bytes;   /* of GDAL's cache: one block row of what is read underneath; 0: nothing was found */
     uint64_t reader_bytes; /* what its own handle takes to decode a block */
-    uint64_t blocks;      /* distinct blocks of it; 0: not known */
-    bool confirmed;       /* seen in the cache; else what the cache grew by, or a guess from a VRT */
+    uint64_t blocks;       /* distinct blocks of it; 0: not known */
+    bool confirmed;        /* seen in the cache; else what the cache grew by, or a guess from a VRT */
 } stf_upstream;
 
 typedef struct stf_upstream_probe stf_upstream_probe;

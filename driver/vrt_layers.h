@@ -13,22 +13,22 @@ extern "C" {
 #endif
 
 typedef struct stf_vrt_layer {
-    char *path;               /* of the source, resolved */
-    double x, y, width, height;       /* where it lies in the VRT, in VRT pixels */
+    char *path;                                             /* of the source, resolved */
+    double x, y, width, height;                             /* where it lies in the VRT, in VRT pixels */
     double source_x, source_y, source_width, source_height; /* the part of the source that is shown */
-    double step_x, step_y;     /* a source block, in VRT pixels */
-    double origin_x, origin_y; /* where the source's first block begins, in VRT pixels */
-    double halo_x, halo_y;     /* VRT pixels around a window that its source window reaches beyond it */
+    double step_x, step_y;                                  /* a source block, in VRT pixels */
+    double origin_x, origin_y;                              /* where the source's first block begins, in VRT pixels */
+    double halo_x, halo_y; /* VRT pixels around a window that its source window reaches beyond it */
     uint32_t source_width_px, source_height_px, block_width_px, block_height_px;
-    uint64_t block_bytes;      /* in the cache, of all bands that one decode brings in */
-    uint32_t bands;            /* bands of the VRT that show it */
-    bool simple;               /* SimpleSource with a band of the same number: pixels pass unchanged */
+    uint64_t block_bytes; /* in the cache, of all bands that one decode brings in */
+    uint32_t bands;       /* bands of the VRT that show it */
+    bool simple;          /* SimpleSource with a band of the same number: pixels pass unchanged */
 } stf_vrt_layer;
 
 typedef struct stf_vrt_layers {
     stf_vrt_layer *items;
     uint32_t count;
-    uint64_t reader_bytes;     /* memory of the datasets that the VRT opens underneath */
+    uint64_t reader_bytes; /* memory of the datasets that the VRT opens underneath */
 } stf_vrt_layers;
 
 /* False where the VRT does not tell enough (derived or warped bands, sources that cannot be opened):

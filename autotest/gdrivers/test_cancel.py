@@ -97,9 +97,18 @@ def test_cancel_of_gdaldem_and_of_a_vrt(tmp_path, sources, call):
     target, source = str(tmp_path / "out.tif"), str(sources / "bands.tif")
     options = ["MEMORY_CAP=8MB", "BLOCKXSIZE=128", "BLOCKYSIZE=128", "NUM_THREADS=2"]
     with streamtiff.messages():
-        gdal.DEMProcessing(target, source, "slope", options=[], format="StreamTIFF", creationOptions=options, callback=Progress(call))
+        gdal.DEMProcessing(
+            target, source, "slope", options=[], format="StreamTIFF", creationOptions=options, callback=Progress(call)
+        )
         assert streamtiff.listing(tmp_path) == []
-        gdal.Translate(target, source, format="StreamTIFF", creationOptions=options, srcWin=[5, 7, 1200, 700], callback=Progress(call))
+        gdal.Translate(
+            target,
+            source,
+            format="StreamTIFF",
+            creationOptions=options,
+            srcWin=[5, 7, 1200, 700],
+            callback=Progress(call),
+        )
         assert streamtiff.listing(tmp_path) == []
     assert gdal.GetCacheMax() == cache_max
     # Nothing is left behind that a later copy would stumble over.

@@ -1,4 +1,4 @@
-"""Every codec the libtiff has, with its options: pixels as GTiff's, and files that libtiff's own tools read without a word."""
+"""Every codec the libtiff has, with its options: pixels as GTiff's, in files that libtiff's tools read without a word."""
 
 import shutil
 import subprocess
@@ -10,7 +10,11 @@ import terrain
 from osgeo import gdal
 
 CODECS = streamtiff.codecs()
-LOSSLESS = [name for name in ("NONE", "DEFLATE", "ZIP", "LZW", "ZSTD", "PACKBITS", "LZMA", "LERC", "LERC_DEFLATE", "LERC_ZSTD") if name in CODECS]
+LOSSLESS = [
+    name
+    for name in ("NONE", "DEFLATE", "ZIP", "LZW", "ZSTD", "PACKBITS", "LZMA", "LERC", "LERC_DEFLATE", "LERC_ZSTD")
+    if name in CODECS
+]
 LAYOUTS = {
     "tiled": ["TILED=YES", "BLOCKXSIZE=128", "BLOCKYSIZE=64"],
     "strips": ["TILED=NO", "BLOCKYSIZE=48"],
@@ -64,10 +68,20 @@ def test_codecs_are_gtiffs():
 def test_lossless(tmp_path, sources, codec, layout, dtype):
     if codec == "ZIP":  # our alias, as in older TIFF software
         streamtiff.create_copy(tmp_path / "out.tif", sources(dtype), "COMPRESS=ZIP", *LAYOUTS[layout])
-        assert gdal.Info(str(tmp_path / "out.tif"), format="json")["metadata"]["IMAGE_STRUCTURE"]["COMPRESSION"] == "DEFLATE"
+        assert (
+            gdal.Info(str(tmp_path / "out.tif"), format="json")["metadata"]["IMAGE_STRUCTURE"]["COMPRESSION"]
+            == "DEFLATE"
+        )
         assert streamtiff.pixels(tmp_path / "out.tif") == streamtiff.pixels(sources(dtype))
         return
-    path = streamtiff.same_as_gtiff(tmp_path, sources(dtype), f"COMPRESS={codec}", *LAYOUTS[layout], "BIGTIFF=NO", also=["PREDICTOR=NO", "MEMORY_CAP=256MB"])
+    path = streamtiff.same_as_gtiff(
+        tmp_path,
+        sources(dtype),
+        f"COMPRESS={codec}",
+        *LAYOUTS[layout],
+        "BIGTIFF=NO",
+        also=["PREDICTOR=NO", "MEMORY_CAP=256MB"],
+    )
     assert streamtiff.pixels(path) == streamtiff.pixels(sources(dtype))
     tiff_tools_are_silent(path)
 
@@ -89,14 +103,28 @@ PREDICTORS = [
 @pytest.mark.parametrize("dtype,predictor", PREDICTORS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_predictor(tmp_path, sources, codec, dtype, predictor, layout):
-    path = streamtiff.same_as_gtiff(tmp_path, sources(dtype), f"COMPRESS={codec}", f"PREDICTOR={predictor}", *LAYOUTS[layout], also=["MEMORY_CAP=64MB"])
+    path = streamtiff.same_as_gtiff(
+        tmp_path,
+        sources(dtype),
+        f"COMPRESS={codec}",
+        f"PREDICTOR={predictor}",
+        *LAYOUTS[layout],
+        also=["MEMORY_CAP=64MB"],
+    )
     assert streamtiff.pixels(path) == streamtiff.pixels(sources(dtype))
     tiff_tools_are_silent(path)
 
 
 @pytest.mark.parametrize(
     "dtype,name,number",
-    [("Float32", "YES", 3), ("Int32", "YES", 2), ("Byte", "STANDARD", 2), ("Float64", "FLOATING_POINT", 3), ("CFloat32", "YES", 1), ("Float32", "NO", 1)],
+    [
+        ("Float32", "YES", 3),
+        ("Int32", "YES", 2),
+        ("Byte", "STANDARD", 2),
+        ("Float64", "FLOATING_POINT", 3),
+        ("CFloat32", "YES", 1),
+        ("Float32", "NO", 1),
+    ],
 )
 def test_names_of_predictors(tmp_path, sources, dtype, name, number):
     streamtiff.create_copy(tmp_path / "name.tif", sources(dtype), f"PREDICTOR={name}", "COMPRESS=DEFLATE")
@@ -108,7 +136,9 @@ def test_names_of_predictors(tmp_path, sources, dtype, name, number):
 def test_predictor_is_ignored_where_gtiff_ignores_it(tmp_path, sources, codec):
     if codec not in CODECS:
         pytest.skip(f"this libtiff has no {codec}")
-    streamtiff.same_as_gtiff(tmp_path, sources("Float32"), f"COMPRESS={codec}", "PREDICTOR=2", *LAYOUTS["tiled"], also=["MEMORY_CAP=256MB"])
+    streamtiff.same_as_gtiff(
+        tmp_path, sources("Float32"), f"COMPRESS={codec}", "PREDICTOR=2", *LAYOUTS["tiled"], also=["MEMORY_CAP=256MB"]
+    )
 
 
 LEVELS = [
@@ -118,21 +148,38 @@ LEVELS = [
 ]
 
 
-@pytest.mark.parametrize("codec,option,level", [(codec, option, level) for codec, option, levels in LEVELS for level in levels])
+@pytest.mark.parametrize(
+    "codec,option,level", [(codec, option, level) for codec, option, levels in LEVELS for level in levels]
+)
 def test_level(tmp_path, sources, codec, option, level):
     if codec not in CODECS:
         pytest.skip(f"this libtiff has no {codec}")
-    path = streamtiff.same_as_gtiff(tmp_path, sources("Float32"), f"COMPRESS={codec}", f"{option}={level}", *LAYOUTS["tiled"], also=["PREDICTOR=NO", "MEMORY_CAP=1GB"])
+    path = streamtiff.same_as_gtiff(
+        tmp_path,
+        sources("Float32"),
+        f"COMPRESS={codec}",
+        f"{option}={level}",
+        *LAYOUTS["tiled"],
+        also=["PREDICTOR=NO", "MEMORY_CAP=1GB"],
+    )
     size = path.stat().st_size
-    streamtiff.create_copy(tmp_path / "level.tif", sources("Float32"), f"COMPRESS={codec}", f"LEVEL={level}", *LAYOUTS["tiled"], "PREDICTOR=NO", "MEMORY_CAP=1GB")
+    streamtiff.create_copy(
+        tmp_path / "level.tif",
+        sources("Float32"),
+        f"COMPRESS={codec}",
+        f"LEVEL={level}",
+        *LAYOUTS["tiled"],
+        "PREDICTOR=NO",
+        "MEMORY_CAP=1GB",
+    )
     assert (tmp_path / "level.tif").stat().st_size == size
     if codec != "LZMA":  # whose filter GTiff sets up before the size of a sample is known, to its cost
         # The pixels are encoded as GTiff does it, to the byte; only tags may lie elsewhere.
         assert abs((tmp_path / "gtiff.tif").stat().st_size - size) < 2000
 
 
-# What GTiff leaves in the part of an edge tile outside the raster is not what we do, and lossy codecs let it show within.
-# So rasters of whole tiles must be equal to GTiff's, and at edges we may be no further from the source than GTiff is.
+# What GTiff leaves in the part of an edge tile outside the raster is not what we do, and lossy codecs let it show
+# within. So rasters of whole tiles must be equal to GTiff's; at edges we may be no further from the source than it is.
 
 
 def no_worse_than_gtiff(tmp_path, source, *options):
@@ -199,7 +246,9 @@ def test_small_cap_with_every_codec(tmp_path, sources, codec):
     """The floor holds what the codec takes: tiles go through the spill all the same."""
     with streamtiff.messages():
         options = [f"COMPRESS={codec}", "BLOCKXSIZE=64", "BLOCKYSIZE=160", "MEMORY_CAP=100KB", "NUM_THREADS=2"]
-        dataset = streamtiff.create_quietly("StreamTIFF", tmp_path / "out.tif", gdal.Open(str(sources("Float32"))), options)
+        dataset = streamtiff.create_quietly(
+            "StreamTIFF", tmp_path / "out.tif", gdal.Open(str(sources("Float32"))), options
+        )
     streamtiff.check_figures(streamtiff.streaming(dataset))
     assert streamtiff.pixels(dataset) == streamtiff.pixels(sources("Float32"))
 
@@ -213,7 +262,12 @@ def test_noise_fits_the_bound(tmp_path, codec):
         source.GetRasterBand(band + 1).WriteArray(np.random.RandomState(band).randint(0, 256, (300, 300)))
     lossless = ["WEBP_LOSSLESS=YES"] if codec == "WEBP" else ["JPEG_QUALITY=100"] if codec == "JPEG" else []
     with streamtiff.messages() as kept:
-        dataset = streamtiff.create_quietly("StreamTIFF", tmp_path / "out.tif", source, [f"COMPRESS={codec}", "BLOCKXSIZE=64", "BLOCKYSIZE=64", *lossless])
+        dataset = streamtiff.create_quietly(
+            "StreamTIFF",
+            tmp_path / "out.tif",
+            source,
+            [f"COMPRESS={codec}", "BLOCKXSIZE=64", "BLOCKYSIZE=64", *lossless],
+        )
     assert dataset is not None, kept
     if codec != "JPEG":
         assert streamtiff.pixels(dataset) == streamtiff.pixels(source)

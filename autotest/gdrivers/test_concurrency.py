@@ -12,7 +12,9 @@ from osgeo import gdal
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     for seed in range(2):
-        terrain.make_terrain(folder / f"{seed}.tif", 1100, 900, "Float32", 1, ["BLOCKYSIZE=150", "COMPRESS=DEFLATE"], seed=seed)
+        terrain.make_terrain(
+            folder / f"{seed}.tif", 1100, 900, "Float32", 1, ["BLOCKYSIZE=150", "COMPRESS=DEFLATE"], seed=seed
+        )
     return folder
 
 
@@ -42,7 +44,9 @@ def at_once(calls):
 def copy(source, target, *options, callback=None):
     # Errors raised in this thread go to this thread's handler.
     with streamtiff.messages() as kept:
-        dataset = gdal.GetDriverByName("StreamTIFF").CreateCopy(str(target), gdal.Open(str(source)), options=list(options), callback=callback)
+        dataset = gdal.GetDriverByName("StreamTIFF").CreateCopy(
+            str(target), gdal.Open(str(source)), options=list(options), callback=callback
+        )
         figures = streamtiff.streaming(dataset) if dataset else None
         dataset = None
     return figures, kept
@@ -50,7 +54,9 @@ def copy(source, target, *options, callback=None):
 
 def translate(source, target, *options, **arguments):
     with streamtiff.messages() as kept:
-        dataset = gdal.Translate(str(target), str(source), format="StreamTIFF", creationOptions=list(options), **arguments)
+        dataset = gdal.Translate(
+            str(target), str(source), format="StreamTIFF", creationOptions=list(options), **arguments
+        )
         figures = streamtiff.streaming(dataset)
         dataset = None
     return figures, kept
@@ -81,7 +87,9 @@ def test_different_copies_that_lease(folder, tmp_path, round):
     window = {"srcWin": [11, 13, 900, 700]}
     calls = [
         lambda: translate(folder / "0.tif", tmp_path / "window.tif", *options, **window),
-        lambda: translate(folder / "1.tif", tmp_path / "half.tif", *options, width=550, height=450, resampleAlg="cubic"),
+        lambda: translate(
+            folder / "1.tif", tmp_path / "half.tif", *options, width=550, height=450, resampleAlg="cubic"
+        ),
         lambda: copy(rgb, tmp_path / "rgb_out.tif", *options),
         lambda: copy(folder / "1.tif", tmp_path / "copy.tif", *options),
     ]
@@ -110,7 +118,12 @@ def test_one_is_cancelled_and_one_fails(folder, tmp_path):
     results = at_once(
         [
             lambda: copy(folder / "0.tif", tmp_path / "whole.tif", *options),
-            lambda: copy(folder / "0.tif", tmp_path / "cancelled.tif", *options, callback=lambda done, _message, _data: int(done < 0.3)),
+            lambda: copy(
+                folder / "0.tif",
+                tmp_path / "cancelled.tif",
+                *options,
+                callback=lambda done, _message, _data: int(done < 0.3),
+            ),
             lambda: copy(broken, tmp_path / "failed.tif", *options),
         ]
     )

@@ -32,7 +32,9 @@ def dem(tmp_path_factory):
         terrain.make_terrain(folder / f"{name}.tif", WIDTH, HEIGHT, "Float32", 1, options)
     terrain.make_terrain(folder / "int16.tif", WIDTH, HEIGHT, "Int16", 1, LAYOUTS["tiled"])
     terrain.make_terrain(folder / "bands.tif", WIDTH, HEIGHT, "Float32", 3, ["INTERLEAVE=PIXEL", *LAYOUTS["tiled"]])
-    (folder / "colours.txt").write_text("0 0 0 128 255\n1000 20 200 10 255\n1500 240 240 60 200\n3000 255 255 255 255\n")
+    (folder / "colours.txt").write_text(
+        "0 0 0 128 255\n1000 20 200 10 255\n1500 240 240 60 200\n3000 255 255 255 255\n"
+    )
     return folder
 
 
@@ -105,7 +107,9 @@ def test_color_relief(tmp_path, dem, alpha, interleave, cap, layout):
 
 @pytest.mark.parametrize("band", [1, 2, 3])
 def test_band_of_a_pixel_interleaved_dem(tmp_path, dem, band):
-    same_as_gtiff(tmp_path, dem / "bands.tif", "slope", ["-b", str(band), "-compute_edges"], "MEMORY_CAP=8MB", "ZLEVEL=1")
+    same_as_gtiff(
+        tmp_path, dem / "bands.tif", "slope", ["-b", str(band), "-compute_edges"], "MEMORY_CAP=8MB", "ZLEVEL=1"
+    )
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 17])

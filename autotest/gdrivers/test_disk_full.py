@@ -41,7 +41,9 @@ def test_room_ends_at_the_directory(tmp_path, room):
     source = gdal.GetDriverByName("MEM").Create("", 2048, 2048, 1)
     source.SetMetadataItem("LONG", "x" * 300000)
     with streamtiff.small_disk(folder, 1 << 20):
-        dataset = streamtiff.create_copy(folder / "out.tif", source, "BLOCKXSIZE=16", "BLOCKYSIZE=16", "MEMORY_CAP=64MB")
+        dataset = streamtiff.create_copy(
+            folder / "out.tif", source, "BLOCKXSIZE=16", "BLOCKYSIZE=16", "MEMORY_CAP=64MB"
+        )
         dataset = None
         needed = os.stat(folder / "out.tif").st_size
         os.remove(folder / "out.tif")
@@ -87,6 +89,9 @@ def test_no_folder_for_the_spill(tmp_path, source_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_device_without_room(source_path):
     with streamtiff.messages() as kept:
-        assert streamtiff.create_quietly("StreamTIFF", "/dev/full", gdal.Open(str(source_path)), ["MEMORY_CAP=64MB"]) is None
+        assert (
+            streamtiff.create_quietly("StreamTIFF", "/dev/full", gdal.Open(str(source_path)), ["MEMORY_CAP=64MB"])
+            is None
+        )
     assert len(streamtiff.texts(kept, gdal.CE_Failure)) == 1
     assert os.path.exists("/dev/full")

@@ -46,7 +46,9 @@ def test_interleave_is_the_sources_where_nothing_is_compressed(tmp_path, interle
 
 
 @pytest.mark.parametrize("width_px,height_px", [(16, 16), (32, 160), (256, 256), (512, 512), (1024, 16), (16, 1008)])
-@pytest.mark.parametrize("source_blocks", [["BLOCKYSIZE=1"], ["BLOCKYSIZE=150"], ["TILED=YES"]], ids=["rows", "strips", "tiled"])
+@pytest.mark.parametrize(
+    "source_blocks", [["BLOCKYSIZE=1"], ["BLOCKYSIZE=150"], ["TILED=YES"]], ids=["rows", "strips", "tiled"]
+)
 def test_tile_size(tmp_path, width_px, height_px, source_blocks):
     source = make(tmp_path / "in.tif", 701, 503, "Int16", 1, ["COMPRESS=DEFLATE", *source_blocks])
     tile = ["TILED=YES", f"BLOCKXSIZE={width_px}", f"BLOCKYSIZE={height_px}", "COMPRESS=DEFLATE", "PREDICTOR=2"]
@@ -54,7 +56,9 @@ def test_tile_size(tmp_path, width_px, height_px, source_blocks):
 
 
 @pytest.mark.parametrize("rows", [None, 1, 7, 64, 100, 503, 504, 5000])
-@pytest.mark.parametrize("source_blocks", [["BLOCKYSIZE=1"], ["BLOCKYSIZE=150"], ["TILED=YES"]], ids=["rows", "strips", "tiled"])
+@pytest.mark.parametrize(
+    "source_blocks", [["BLOCKYSIZE=1"], ["BLOCKYSIZE=150"], ["TILED=YES"]], ids=["rows", "strips", "tiled"]
+)
 def test_strip_height(tmp_path, rows, source_blocks):
     source = make(tmp_path / "in.tif", 701, 503, "Int16", 1, ["COMPRESS=DEFLATE", *source_blocks])
     height = [f"BLOCKYSIZE={rows}"] if rows else []
@@ -83,10 +87,16 @@ def test_raster_smaller_than_the_default_tile(tmp_path, width, height):
 
 @pytest.mark.parametrize("cap", ["1MB", "2MB", "4MB"])
 @pytest.mark.parametrize("bands,interleave", [(1, "BAND"), (3, "BAND"), (3, "PIXEL")])
-@pytest.mark.parametrize("layout", [["BLOCKYSIZE=300", "COMPRESS=LZW"], ["TILED=YES", "BLOCKXSIZE=272", "BLOCKYSIZE=240"]], ids=["strips", "tiled"])
+@pytest.mark.parametrize(
+    "layout",
+    [["BLOCKYSIZE=300", "COMPRESS=LZW"], ["TILED=YES", "BLOCKXSIZE=272", "BLOCKYSIZE=240"]],
+    ids=["strips", "tiled"],
+)
 @pytest.mark.parametrize("output", [SQUARE, [*STRIPS, "BLOCKYSIZE=70"]], ids=["tiled", "strips"])
 def test_small_cap_and_grids_out_of_step(tmp_path, cap, bands, interleave, layout, output):
-    source = gdal.Open(str(make(tmp_path / "in.tif", 1301, 907, "UInt16", bands, [f"INTERLEAVE={interleave}", *layout])))
+    source = gdal.Open(
+        str(make(tmp_path / "in.tif", 1301, 907, "UInt16", bands, [f"INTERLEAVE={interleave}", *layout]))
+    )
     with streamtiff.messages() as kept:
         options = [f"INTERLEAVE={interleave}", *output, f"MEMORY_CAP={cap}", "NUM_THREADS=2"]
         dataset = gdal.GetDriverByName("StreamTIFF").CreateCopy(str(tmp_path / "out.tif"), source, options=options)
@@ -99,7 +109,7 @@ def test_small_cap_and_grids_out_of_step(tmp_path, cap, bands, interleave, layou
 @pytest.mark.parametrize("cap,sweep", [("64MB", "BANDS"), ("3MB", "STRIPES"), ("2MB", "SPILL")])
 @pytest.mark.parametrize("threads", [1, 4])
 def test_every_sweep(tmp_path, cap, sweep, threads):
-    """Twelve tiles of 256 KB wait across the raster, for source blocks of 272 rows; two waiting for seams cost little."""
+    """Twelve tiles of 256 KB wait across the raster, for source blocks of 272 rows; waiting for seams costs little."""
     layout = ["BLOCKYSIZE=272"] if sweep == "SPILL" else ["TILED=YES", "BLOCKXSIZE=272", "BLOCKYSIZE=272"]
     source = make(tmp_path / "in.tif", 3000, 600, "Float32", 1, layout)
     options = ["BLOCKXSIZE=256", "BLOCKYSIZE=256", "COMPRESS=NONE", f"MEMORY_CAP={cap}", f"NUM_THREADS={threads}"]
@@ -124,7 +134,15 @@ def test_nan_infinity_and_negative_zero(tmp_path):
     array[9, :] = -0.0
     source.WriteArray(array)
     for predictor in (1, 2, 3):
-        streamtiff.same_as_gtiff(tmp_path, source, "COMPRESS=DEFLATE", f"PREDICTOR={predictor}", "TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64")
+        streamtiff.same_as_gtiff(
+            tmp_path,
+            source,
+            "COMPRESS=DEFLATE",
+            f"PREDICTOR={predictor}",
+            "TILED=YES",
+            "BLOCKXSIZE=64",
+            "BLOCKYSIZE=64",
+        )
 
 
 def test_bands_of_different_types(tmp_path):

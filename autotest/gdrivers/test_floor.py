@@ -30,15 +30,20 @@ CASES = {
     "one_strip_waits": (["BLOCKYSIZE=256"], "Float32", ["TILED=NO", "BLOCKYSIZE=512", *NONE], 2 * MIB + 4 * MIB),
     # Two grids out of step (nine 240-wide blocks against eight tiles): a row of tiles waits, at 256 KB each.
     # Narrow stripes would leave every tile at a seam, and so the spill it is: 240 x 240 x 4 = 225 KB and one tile.
-    "out_of_step": (["TILED=YES", "BLOCKXSIZE=240", "BLOCKYSIZE=240"], "Float32", [*TILES_256, *NONE], 225 * KIB + 256 * KIB),
-    # DEFLATE, for each tile of 1 MB: libtiff's copy, the predictor's, and 900 KB of hash chains; and the tile.
-    "deflate": (["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"], "Float32", [], 1 * MIB + 3 * MIB + 900 * KIB),
-    # ZSTD at level 19: tables of 80.7 MB (2 % more as a reserve) and a tile of window, beside the two copies.
+    "out_of_step": (
+        ["TILED=YES", "BLOCKXSIZE=240", "BLOCKYSIZE=240"],
+        "Float32",
+        [*TILES_256, *NONE],
+        225 * KIB + 256 * KIB,
+    ),
+    # DEFLATE, for each tile of 1 MB: the tile, libtiff's buffer of compressed bytes, and 900 KB of hash chains.
+    "deflate": (["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"], "Float32", [], 1 * MIB + 2 * MIB + 900 * KIB),
+    # ZSTD at level 19: tables of 80.7 MB (2 % more as a reserve) a tile of window and 320 KB, beside tile and buffer.
     "zstd_19": (
         ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"],
         "Float32",
         ["COMPRESS=ZSTD", "ZSTD_LEVEL=19"],
-        1 * MIB + 3 * MIB + 82678 * KIB * 51 // 50 + 1 * MIB + 64 * KIB,
+        1 * MIB + 2 * MIB + 82678 * KIB * 51 // 50 + 1 * MIB + 320 * KIB,
     ),
     # Three bands in one block: 512 x 512 x 3 = 768 KB, decoded as a whole (768 KB), told apart in GDAL's cache
     # (768 KB) and handed over band by band (768 KB); the tile is 768 KB, too.
@@ -59,7 +64,7 @@ def test_floor_worked_by_hand(tmp_path, name):
     source = gdal.Open(str(terrain.make_terrain(tmp_path / "in.tif", 2048, 1024, dtype, bands, layout)))
     dataset, kept = copy(source, tmp_path / "out.tif", "MEMORY_CAP=1MB", *options)
     figures = streamtiff.streaming(dataset)
-    assert abs(figures["FLOOR_BYTES"] - BASE - worked_out) <= TOLERANCE + figures["FLOOR_BYTES"] // 100
+    assert abs(figures["FLOOR_BYTES"] - BASE - worked_out) <= TOLERANCE
     assert figures["CAP_BYTES"] == max(figures["FLOOR_BYTES"], MIB)
     assert len(kept) == 1
     streamtiff.check_figures(figures)
@@ -72,7 +77,12 @@ def test_floor_of_slope_holds_one_block_row_of_the_dem(tmp_path):
     path = terrain.make_terrain(tmp_path / "dem.tif", 2048, 1024, "Float32", 1, layout)
     with streamtiff.messages():
         dataset = gdal.DEMProcessing(
-            str(tmp_path / "out.tif"), str(path), "slope", options=[], format="StreamTIFF", creationOptions=["MEMORY_CAP=1MB", *TILES_256, *NONE]
+            str(tmp_path / "out.tif"),
+            str(path),
+            "slope",
+            options=[],
+            format="StreamTIFF",
+            creationOptions=["MEMORY_CAP=1MB", *TILES_256, *NONE],
         )
     figures = streamtiff.streaming(dataset)
     # Through the spill: a tile of 256 KB for each of two encoders (the second is less than an eighth more). A cap of
@@ -155,7 +165,12 @@ def test_advice_names_what_would_lower_the_floor(tmp_path, advice):
     bands, layout, options = ADVICE[advice]
     size = 64 if bands > 1 else 2048
     source = gdal.GetDriverByName("GTiff").Create(
-        str(tmp_path / "in.tif"), size, size, bands, gdal.GDT_Byte, options=[*layout, "SPARSE_OK=YES", "INTERLEAVE=PIXEL"]
+        str(tmp_path / "in.tif"),
+        size,
+        size,
+        bands,
+        gdal.GDT_Byte,
+        options=[*layout, "SPARSE_OK=YES", "INTERLEAVE=PIXEL"],
     )
     source = None
     source = gdal.Open(str(tmp_path / "in.tif"))
@@ -164,11 +179,13 @@ def test_advice_names_what_would_lower_the_floor(tmp_path, advice):
 
 
 def test_224_bands_follow_the_advice(tmp_path):
-    """512 x 512 x 224 = 56 MB a tile, three times with an encoder's copies; a band by itself is 256 KB."""
+    """512 x 512 x 224 = 56 MB a tile, twice with libtiff's compressed bytes; a band by itself is 256 KB."""
     source = gdal.GetDriverByName("MEM").Create("", 600, 40, 224)
-    text = streamtiff.refused(tmp_path / "out.tif", source, "INTERLEAVE=PIXEL", "MEMORY_CAP=32MB", "MEMORY_CAP_STRICT=YES")
+    text = streamtiff.refused(
+        tmp_path / "out.tif", source, "INTERLEAVE=PIXEL", "MEMORY_CAP=32MB", "MEMORY_CAP_STRICT=YES"
+    )
     assert "INTERLEAVE=BAND" in text
-    assert int(re.findall(r"(\d+) bytes", text)[1]) > 3 * 56 * MIB
+    assert int(re.findall(r"(\d+) bytes", text)[1]) > 2 * 56 * MIB
     dataset, kept = copy(source, tmp_path / "out.tif", "INTERLEAVE=BAND", "MEMORY_CAP=32MB", "MEMORY_CAP_STRICT=YES")
     assert dataset is not None and kept == []
     assert dataset.RasterCount == 224

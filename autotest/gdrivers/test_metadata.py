@@ -1,4 +1,4 @@
-"""Georeferencing and metadata as GTiff writes them, the STREAMING domain, and no file beside the output that GTiff would not write."""
+"""Georeferencing and metadata as GTiff writes them, the STREAMING domain, and no file that GTiff would not write."""
 
 import pytest
 import streamtiff
@@ -60,8 +60,17 @@ def with_gcps(source):
 
 
 def with_rpc(source):
-    rpc = {"HEIGHT_OFF": "100", "HEIGHT_SCALE": "50", "LAT_OFF": "45", "LAT_SCALE": "1", "LONG_OFF": "5", "LONG_SCALE": "1"}
-    rpc.update({"LINE_OFF": "35", "LINE_SCALE": "35", "SAMP_OFF": "45", "SAMP_SCALE": "45", "ERR_BIAS": "1", "ERR_RAND": "2"})
+    rpc = {
+        "HEIGHT_OFF": "100",
+        "HEIGHT_SCALE": "50",
+        "LAT_OFF": "45",
+        "LAT_SCALE": "1",
+        "LONG_OFF": "5",
+        "LONG_SCALE": "1",
+    }
+    rpc.update(
+        {"LINE_OFF": "35", "LINE_SCALE": "35", "SAMP_OFF": "45", "SAMP_SCALE": "45", "ERR_BIAS": "1", "ERR_RAND": "2"}
+    )
     for name in ("LINE_NUM_COEFF", "LINE_DEN_COEFF", "SAMP_NUM_COEFF", "SAMP_DEN_COEFF"):
         rpc[name] = " ".join(str(number / 7) for number in range(1, 21))
     source.SetMetadata(rpc, "RPC")
@@ -83,7 +92,9 @@ def with_scale_offset_unit(source):
 
 
 def with_metadata(source):
-    source.SetMetadata({"KEY": "value", "TIFFTAG_SOFTWARE": "some", "TIFFTAG_DATETIME": "2020:01:01 00:00:00", "UTF8": "é€"})
+    source.SetMetadata(
+        {"KEY": "value", "TIFFTAG_SOFTWARE": "some", "TIFFTAG_DATETIME": "2020:01:01 00:00:00", "UTF8": "é€"}
+    )
     source.SetMetadata({"A": "1"}, "OTHER")
     source.SetMetadata(["<xml>text</xml>"], "xml:SOMETHING")
     source.GetRasterBand(1).SetMetadata({"BAND": "one"})
@@ -145,17 +156,35 @@ def test_items_of_several_bands(tmp_path, bands, interleave):
     streamtiff.same_as_gtiff(tmp_path, source, *SAME, f"INTERLEAVE={interleave}")
 
 
-RED, GREEN, BLUE, ALPHA, GREY = gdal.GCI_RedBand, gdal.GCI_GreenBand, gdal.GCI_BlueBand, gdal.GCI_AlphaBand, gdal.GCI_GrayIndex
+RED, GREEN, BLUE, ALPHA, GREY = (
+    gdal.GCI_RedBand,
+    gdal.GCI_GreenBand,
+    gdal.GCI_BlueBand,
+    gdal.GCI_AlphaBand,
+    gdal.GCI_GrayIndex,
+)
 UNDEFINED = gdal.GCI_Undefined
 
 
 @pytest.mark.parametrize(
     "colours",
-    [[GREY], [GREY, ALPHA], [RED, GREEN, BLUE], [RED, GREEN, BLUE, ALPHA], [BLUE, GREEN, RED], [UNDEFINED] * 4, [GREY, ALPHA, UNDEFINED, ALPHA, RED]],
+    [
+        [GREY],
+        [GREY, ALPHA],
+        [RED, GREEN, BLUE],
+        [RED, GREEN, BLUE, ALPHA],
+        [BLUE, GREEN, RED],
+        [UNDEFINED] * 4,
+        [GREY, ALPHA, UNDEFINED, ALPHA, RED],
+    ],
     ids=lambda colours: "-".join(gdal.GetColorInterpretationName(colour) for colour in colours),
 )
 @pytest.mark.parametrize("interleave", ["PIXEL", "BAND"])
-@pytest.mark.parametrize("options", [[], ["PHOTOMETRIC=MINISBLACK"], ["ALPHA=YES"], ["PHOTOMETRIC=RGB"]], ids=["", "minisblack", "alpha", "rgb"])
+@pytest.mark.parametrize(
+    "options",
+    [[], ["PHOTOMETRIC=MINISBLACK"], ["ALPHA=YES"], ["PHOTOMETRIC=RGB"]],
+    ids=["", "minisblack", "alpha", "rgb"],
+)
 def test_color_interpretation(tmp_path, colours, interleave, options):
     if options == ["PHOTOMETRIC=RGB"] and len(colours) < 3:
         options = []
@@ -165,14 +194,19 @@ def test_color_interpretation(tmp_path, colours, interleave, options):
     streamtiff.same_as_gtiff(tmp_path, source, *SAME, f"INTERLEAVE={interleave}", *options)
 
 
-@pytest.mark.parametrize("dtype,value", [(gdal.GDT_Float32, float("nan")), (gdal.GDT_Float64, -1.7976931348623157e308), (gdal.GDT_Int16, -32768)])
+@pytest.mark.parametrize(
+    "dtype,value",
+    [(gdal.GDT_Float32, float("nan")), (gdal.GDT_Float64, -1.7976931348623157e308), (gdal.GDT_Int16, -32768)],
+)
 def test_nodata(tmp_path, dtype, value):
     source = plain(1, dtype)
     source.GetRasterBand(1).SetNoDataValue(value)
     streamtiff.same_as_gtiff(tmp_path, source, *SAME)
 
 
-@pytest.mark.parametrize("dtype,value", [(gdal.GDT_Int64, -(2**63)), (gdal.GDT_UInt64, 2**64 - 1), (gdal.GDT_Int64, 2**53 + 1)])
+@pytest.mark.parametrize(
+    "dtype,value", [(gdal.GDT_Int64, -(2**63)), (gdal.GDT_UInt64, 2**64 - 1), (gdal.GDT_Int64, 2**53 + 1)]
+)
 def test_nodata_of_64_bits(tmp_path, dtype, value):
     source = plain(1, dtype)
     source.GetRasterBand(1).SetNoDataValue(value)

@@ -99,7 +99,16 @@ def test_options_are_gtiffs_or_known_to_be_ours():
 
 @pytest.mark.parametrize(
     "option",
-    ["COMPRESS=NOPE", "TILED=MAYBE", "BLOCKXSIZE=big", "ZLEVEL=99", "BIGTIFF=HUGE", "NO_SUCH_OPTION=1", "MEMORY_CAP_STRICT=2.5", "MAX_Z_ERROR=-2"],
+    [
+        "COMPRESS=NOPE",
+        "TILED=MAYBE",
+        "BLOCKXSIZE=big",
+        "ZLEVEL=99",
+        "BIGTIFF=HUGE",
+        "NO_SUCH_OPTION=1",
+        "MEMORY_CAP_STRICT=2.5",
+        "MAX_Z_ERROR=-2",
+    ],
 )
 def test_gdal_validates(option):
     with streamtiff.messages() as kept:
@@ -109,7 +118,17 @@ def test_gdal_validates(option):
 
 @pytest.mark.parametrize(
     "option",
-    ["COMPRESS=deflate", "compress=ZIP", "TILED=no", "PREDICTOR=2", "PREDICTOR=STANDARD", "BIGTIFF=TRUE", "NUM_THREADS=all_cpus", "MEMORY_CAP=5%", "LEVEL=1"],
+    [
+        "COMPRESS=deflate",
+        "compress=ZIP",
+        "TILED=no",
+        "PREDICTOR=2",
+        "PREDICTOR=STANDARD",
+        "BIGTIFF=TRUE",
+        "NUM_THREADS=all_cpus",
+        "MEMORY_CAP=5%",
+        "LEVEL=1",
+    ],
 )
 def test_spellings(figures, option):
     figures(option)  # create_copy asserts that nothing was warned of
@@ -143,7 +162,9 @@ def test_memory_cap_in_percent(figures):
     assert 0 < five["REQUESTED_CAP_BYTES"] <= 0.05 * total  # less in a container
 
 
-@pytest.mark.parametrize("text", ["64TB", "64 MB 3", "1e9", "0x100", "+64MB", "64,5MB", "%", "MB", "", " ", "nan", "99999999999999999999"])
+@pytest.mark.parametrize(
+    "text", ["64TB", "64 MB 3", "1e9", "0x100", "+64MB", "64,5MB", "%", "MB", "", " ", "nan", "99999999999999999999"]
+)
 def test_memory_cap_that_is_none(source, tmp_path, text):
     assert "MEMORY_CAP" in streamtiff.refused(tmp_path / "out.tif", source, f"MEMORY_CAP={text}")
 
@@ -208,7 +229,9 @@ def test_bigtiff_of_a_large_file_is_decided_before_the_first_tile(tmp_path, opti
 
 
 def test_classic_tiff_that_cannot_hold_the_pixels(tmp_path):
-    text = streamtiff.refused(tmp_path / "out.tif", large(70000, 70000), "COMPRESS=NONE", "BIGTIFF=NO", "MEMORY_CAP=256MB")
+    text = streamtiff.refused(
+        tmp_path / "out.tif", large(70000, 70000), "COMPRESS=NONE", "BIGTIFF=NO", "MEMORY_CAP=256MB"
+    )
     assert "BIGTIFF" in text
 
 

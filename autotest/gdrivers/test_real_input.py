@@ -42,7 +42,11 @@ def jacksboro(tmp_path):
         elevation, step_x, step_y = data["elevation"], float(data["dx"]), float(data["dy"])
         west, north = float(data["xmin"]), float(data["ymax"])
     dataset = gdal.GetDriverByName("GTiff").Create(
-        str(tmp_path / "jacksboro.tif"), *elevation.shape[::-1], 1, gdal.GDT_Int16, options=["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64", "COMPRESS=LZW"]
+        str(tmp_path / "jacksboro.tif"),
+        *elevation.shape[::-1],
+        1,
+        gdal.GDT_Int16,
+        options=["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64", "COMPRESS=LZW"],
     )
     dataset.SetGeoTransform((west, step_x, 0, north, 0, -step_y))
     srs = osr.SpatialReference()
@@ -57,7 +61,9 @@ def same(tmp_path, source, cap, **arguments):
     """gdal.Translate of both drivers."""
     with streamtiff.messages():
         options = [f"MEMORY_CAP={cap}", "NUM_THREADS=2", "BLOCKXSIZE=256", "BLOCKYSIZE=256"]
-        dataset = gdal.Translate(str(tmp_path / "out.tif"), source, format="StreamTIFF", creationOptions=options, **arguments)
+        dataset = gdal.Translate(
+            str(tmp_path / "out.tif"), source, format="StreamTIFF", creationOptions=options, **arguments
+        )
     streamtiff.check_figures(streamtiff.streaming(dataset))
     expected = gdal.Translate("/vsimem/gtiff.tif", source, **arguments)
     assert streamtiff.pixels(dataset) == streamtiff.pixels(expected)
@@ -86,7 +92,14 @@ def test_terrain_of_jacksboro(tmp_path, jacksboro, mode, cap):
     arguments = {"options": ["-s", "111120"]}
     with streamtiff.messages():
         creation_options = [f"MEMORY_CAP={cap}", "NUM_THREADS=2", "BLOCKXSIZE=64", "BLOCKYSIZE=64"]
-        dataset = gdal.DEMProcessing(str(tmp_path / "out.tif"), jacksboro, mode, format="StreamTIFF", creationOptions=creation_options, **arguments)
+        dataset = gdal.DEMProcessing(
+            str(tmp_path / "out.tif"),
+            jacksboro,
+            mode,
+            format="StreamTIFF",
+            creationOptions=creation_options,
+            **arguments,
+        )
     streamtiff.check_figures(streamtiff.streaming(dataset))
     expected = gdal.DEMProcessing("/vsimem/gtiff.tif", jacksboro, mode, **arguments)
     assert streamtiff.pixels(dataset) == streamtiff.pixels(expected)

@@ -18,7 +18,9 @@ def folder(tmp_path_factory):
     terrain.make_terrain(folder / "five.tif", WIDTH, HEIGHT, "UInt16", 5, ["INTERLEAVE=BAND", *TILED])
     for number, (x, y) in enumerate([(0, 0), (400, 0), (0, 300), (400, 300)]):
         size = (min(400, WIDTH - x), min(300, HEIGHT - y))
-        gdal.Translate(str(folder / f"part{number}.tif"), str(folder / "tiled.tif"), srcWin=[x, y, *size], creationOptions=TILED)
+        gdal.Translate(
+            str(folder / f"part{number}.tif"), str(folder / "tiled.tif"), srcWin=[x, y, *size], creationOptions=TILED
+        )
     gdal.Translate(str(folder / "rgb.png"), str(folder / "rgb.tif"), format="PNG")
     gdal.Translate(str(folder / "rgb.jpg"), str(folder / "rgb.tif"), format="JPEG")
     return folder
@@ -92,7 +94,9 @@ def test_open_for_update_with_unwritten_blocks(tmp_path, folder):
 
 
 def test_just_created_and_not_yet_flushed(tmp_path):
-    source = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "in.tif"), WIDTH, HEIGHT, 2, gdal.GDT_UInt16, options=TILED)
+    source = gdal.GetDriverByName("GTiff").Create(
+        str(tmp_path / "in.tif"), WIDTH, HEIGHT, 2, gdal.GDT_UInt16, options=TILED
+    )
     source.GetRasterBand(1).Fill(1)
     source.GetRasterBand(2).Fill(2)
     check(tmp_path, source)
@@ -100,7 +104,9 @@ def test_just_created_and_not_yet_flushed(tmp_path):
 
 def test_sparse_source(tmp_path):
     """Blocks that the file has not got are nodata, or zero."""
-    source = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "in.tif"), WIDTH, HEIGHT, 1, gdal.GDT_Int16, options=["SPARSE_OK=YES", *TILED])
+    source = gdal.GetDriverByName("GTiff").Create(
+        str(tmp_path / "in.tif"), WIDTH, HEIGHT, 1, gdal.GDT_Int16, options=["SPARSE_OK=YES", *TILED]
+    )
     source.GetRasterBand(1).SetNoDataValue(-32768)
     source.GetRasterBand(1).WriteArray(np.arange(40000).reshape(200, 200), 128, 256)
     source = None
@@ -145,7 +151,10 @@ def test_vrt_of_translate(tmp_path, folder, window, cap):
 @pytest.mark.parametrize("bands", [[1], [3, 1], [5, 4, 3, 2, 1], [2, 2], ["1", "1", "1", "1"]], ids=str)
 def test_subset_of_bands(tmp_path, folder, bands):
     check(tmp_path, gdal.Translate("", str(folder / "five.tif"), format="VRT", bandList=bands))
-    check(tmp_path, gdal.Translate("", str(folder / "rgb.tif"), format="VRT", bandList=[min(3, int(band)) for band in bands]))
+    check(
+        tmp_path,
+        gdal.Translate("", str(folder / "rgb.tif"), format="VRT", bandList=[min(3, int(band)) for band in bands]),
+    )
 
 
 def test_palette_is_expanded(tmp_path):

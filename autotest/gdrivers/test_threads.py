@@ -24,7 +24,9 @@ def source_path(tmp_path_factory):
 
 @pytest.mark.parametrize("name", LAYOUTS)
 @pytest.mark.parametrize("cap", ["2MB", "5MB", "256MB"])
-@pytest.mark.parametrize("output", [["BLOCKXSIZE=256", "BLOCKYSIZE=256"], ["TILED=NO", "BLOCKYSIZE=100"]], ids=["tiled", "strips"])
+@pytest.mark.parametrize(
+    "output", [["BLOCKXSIZE=256", "BLOCKYSIZE=256"], ["TILED=NO", "BLOCKYSIZE=100"]], ids=["tiled", "strips"]
+)
 def test_same_bytes_with_1_2_and_8_threads(source_path, tmp_path, name, cap, output):
     written = []
     with streamtiff.messages() as kept:

@@ -9,7 +9,7 @@ import pytest
 
 
 def run(command, *arguments, **config):
-    """Gives (exit code, standard output, standard error). config: configuration options, set as environment variables."""
+    """Gives (exit code, standard output, standard error). config: configuration options, as environment variables."""
     if shutil.which(command) is None:
         pytest.skip(f"{command} (Debian: gdal-bin) is not installed")
     done = subprocess.run(

@@ -38,7 +38,16 @@ def test_mode(tmp_path, folder, layout, mode):
 def test_small_cache_and_small_cap(tmp_path, folder):
     """A GDAL_CACHEMAX below one block row makes GTiff read the DEM once for each row; our lease is above it."""
     options = ["-of", "StreamTIFF", "-co", "MEMORY_CAP=2MB", "-co", "BLOCKXSIZE=128", "-co", "BLOCKYSIZE=128"]
-    code, _, errors = run("gdaldem", "slope", "-q", folder / "strips.tif", tmp_path / "out.tif", *options, GDAL_CACHEMAX="100000", CPL_DEBUG="StreamTIFF")
+    code, _, errors = run(
+        "gdaldem",
+        "slope",
+        "-q",
+        folder / "strips.tif",
+        tmp_path / "out.tif",
+        *options,
+        GDAL_CACHEMAX="100000",
+        CPL_DEBUG="StreamTIFF",
+    )
     assert code == 0
     told = " ".join(plan(errors))
     assert "ROWS" in told and "source found" in told and "SPILL" in told

@@ -7,7 +7,13 @@ from command_line import run, succeeds
 
 def test_format():
     output = succeeds("gdalinfo", "--format", "StreamTIFF")
-    for line in ("Short Name: StreamTIFF", "Long Name: GeoTIFF streamed under a memory cap", "Supports: Raster", "CreateCopy()", "Virtual IO"):
+    for line in (
+        "Short Name: StreamTIFF",
+        "Long Name: GeoTIFF streamed under a memory cap",
+        "Supports: Raster",
+        "CreateCopy()",
+        "Virtual IO",
+    ):
         assert line in output
     assert "Supports: Open()" not in output and "Create() - Create writable dataset" not in output
     assert "Extension" not in output
