@@ -2,6 +2,8 @@
  * libtiff refuse at the first tile) is refused before anything is written. */
 #include "options_internal.h"
 
+#include "gdal_version.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -93,8 +95,7 @@ static bool predictor_by_name(const char *text, const stf_raster *raster, uint16
     return true;
 }
 
-/* GTiff refuses an impossible predictor whatever the codec, and ignores a possible one where the
- * codec has none. */
+/* GTiff ignores a predictor where the codec has none; up to GDAL 3.10 it refuses an impossible one even there. */
 static bool parse_predictor(CSLConstList user_options, const stf_raster *raster, stf_codec *codec, stf_error *err) {
     const char *text = CSLFetchNameValueDef(user_options, "PREDICTOR", "YES");
     uint16_t predictor = PREDICTOR_OFF;
@@ -102,6 +103,10 @@ static bool parse_predictor(CSLConstList user_options, const stf_raster *raster,
         return stf_fail(err, CPLE_IllegalArg,
                         "PREDICTOR=%s is not one of YES, NO, STANDARD, FLOATING_POINT, 1, 2 and 3.", text);
     const unsigned bits = raster->sample_bytes * 8u;
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0)
+    if (!has_predictor(codec->compression) && codec->compression != COMPRESSION_LZMA)
+        predictor = PREDICTOR_OFF;
+#endif
     if (predictor == PREDICTOR_INTEGER && bits != 8 && bits != 16 && bits != 32 && bits != 64)
         return stf_fail(err, CPLE_NotSupported,
                         "PREDICTOR=%s is for samples of 8, 16, 32 or 64 bits, and these have %u. Set PREDICTOR=NO.",

@@ -72,6 +72,18 @@ TEST(Axis, steps_below_a_pixel_make_whole_cells) {
         }
 }
 
+TEST(Axis, steps_that_divide_the_raster_but_for_rounding) {
+    // A scale of 1/3 or 333/1000: the last border comes out a hair before the end of the raster, or behind it.
+    for (uint32_t size = 1; size < 400; size++)
+        for (uint32_t parts = 1; parts <= size; parts += 1 + parts / 7) {
+            const double step = static_cast<double>(size) / parts;
+            for (double origin : {0.0, -step / 3, -step * 0.7}) {
+                ASSERT_NO_FATAL_FAILURE(expect_tiles_exactly(stf_axis_make(size, origin, step)));
+                ASSERT_NO_FATAL_FAILURE(expect_tiles_exactly(stf_axis_make(size, origin, std::nextafter(step, 0))));
+            }
+        }
+}
+
 TEST(Axis, random_steps) {
     std::mt19937 random(1);
     std::uniform_real_distribution<double> steps(1, 60), origins(-100, 100);

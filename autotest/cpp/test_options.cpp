@@ -444,9 +444,10 @@ TEST(Layout, strips_as_gtiff_cuts_them) {
         std::vector<std::string> options;
     } cases[] = {
         {1000, 1000, 1, GDT_Byte, {}},
-        {1000, 1000, 3, GDT_Byte, {}},
+        // With neither INTERLEAVE nor COMPRESS given GDAL itself would hand on the interleaving of the source.
+        {1000, 1000, 3, GDT_Byte, {"INTERLEAVE=PIXEL"}},
         {1000, 1000, 3, GDT_Byte, {"INTERLEAVE=BAND"}},
-        {10, 1000, 3, GDT_Float64, {}},
+        {10, 1000, 3, GDT_Float64, {"INTERLEAVE=PIXEL"}},
         {10, 20, 1, GDT_Byte, {}},
         {9000, 5, 1, GDT_Byte, {}},
         {1, 10000, 1, GDT_Byte, {}},

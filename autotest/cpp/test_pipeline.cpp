@@ -1,20 +1,16 @@
 // The whole pipeline between a source and a sink that look over its shoulder: right pixels, right order, right thread,
 // within the account, for any number of threads; and a clean end wherever it is stopped.
+#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
-#include <cstring>
-#include <functional>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "cpl_conv.h"
 #include "cpl_string.h"
-#include "cpl_vsi.h"
 #include "fakes.h"
 #include "gtest/gtest.h"
 #include "pipeline.h"
@@ -297,6 +293,14 @@ TEST(Pipeline, first_error_wins) {
     EXPECT_NE(std::string(copy.err.text).find("does not fit on the disk"), std::string::npos) << copy.err.text;
 }
 
+TEST(Pipeline, first_of_many_errors_wins) {
+    std::unique_ptr<Copy> copy = busy_copy(8, true, true);
+    copy->bad_read = 4;
+    copy->bad_from_there = true;
+    ASSERT_NO_FATAL_FAILURE(copy->run());
+    EXPECT_STREQ(copy->err.text, "unit 4 is broken");
+}
+
 TEST(Pipeline, spill_that_cannot_be_made) {
     Copy copy(busy_layout());
     CPLSetThreadLocalConfigOption("CPL_TMPDIR", "/streamtiff/there/is/no/such/folder");
@@ -358,8 +362,10 @@ void CPL_STDCALL hear(CPLErr level, CPLErrorNum, const char *text) {
 
 TEST(Pipeline, warnings_arrive_on_the_calling_thread) {
     for (uint32_t threads : {1u, 2u, 8u})
-        for (bool parallel : {true, false}) {
+        for (int kind = 0; kind < 4; kind++) {
+            const bool parallel = kind % 2 == 0;
             std::unique_ptr<Copy> copy = busy_copy(threads, parallel, true);
+            copy->silent = kind >= 2; // nothing is told on the way, so what is left is raised at the end
             copy->before_read = [](const stf_unit &unit) {
                 if (unit.number == 7 || unit.number == 30)
                     CPLError(CE_Warning, CPLE_AppDefined, "row %d looks odd", static_cast<int>(unit.number));
