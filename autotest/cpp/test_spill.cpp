@@ -233,11 +233,10 @@ TEST_F(Spill, target_in_memory_spills_to_disk) {
     read(0, 0, 1); // so that it is in the file
     EXPECT_EQ(files_in("/vsimem/spill_target"), 0);
     char *path = nullptr;
-    VSILFILE *file = nullptr;
-    ASSERT_TRUE(stf_scratch_open("/vsimem/spill_target/out.tif", "test", &path, &file, &err)) << err.text;
+    stf_platform_file *file = nullptr;
+    ASSERT_TRUE(stf_scratch_create("/vsimem/spill_target/out.tif", "test", &path, &file, &err)) << err.text;
     EXPECT_EQ(std::string(path).find(folder), 0u) << path;
-    VSIFCloseL(file);
-    VSIUnlink(path);
+    stf_platform_file_close(file);
     CPLFree(path);
 }
 

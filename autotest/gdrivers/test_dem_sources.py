@@ -133,15 +133,14 @@ def test_dem_is_found_and_read_once(dem, layout, cap):
     path, cache_max = dem / f"{layout}.tif", gdal.GetCacheMax()
     process("StreamTIFF", "/vsimem/warm.tif", path, "slope", [])
     gdal.SetCacheMax(100000)
-    gdal.SetConfigOption("CPL_TMPDIR", "/vsimem/spill")  # what is read from it is not the process's reading
     try:
         source = gdal.Open(str(path))
         before = bytes_read()
         dataset, _ = process("StreamTIFF", "/vsimem/out.tif", source, "slope", [], [f"MEMORY_CAP={cap}", "ZLEVEL=1"])
-        read = bytes_read() - before
+        # What is read back from the spill is read once.
+        read = bytes_read() - before - streamtiff.streaming(dataset)["SPILL_BYTES"]
         assert gdal.GetCacheMax() == 100000
     finally:
-        gdal.SetConfigOption("CPL_TMPDIR", None)
         gdal.SetCacheMax(cache_max)
         gdal.Unlink("/vsimem/warm.tif")
     # 64 KB: PROJ's database, and the pages at either end of a block.

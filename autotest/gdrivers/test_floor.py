@@ -85,9 +85,9 @@ def test_floor_of_slope_holds_one_block_row_of_the_dem(tmp_path):
             creationOptions=["MEMORY_CAP=1MB", *TILES_256, *NONE],
         )
     figures = streamtiff.streaming(dataset)
-    # Through the spill: a tile of 256 KB for each of two encoders (the second is less than an eighth more). A cap of
-    # 1 MB takes rows four at a time (a thirty-second of it), and two are kept from looking for the DEM.
-    worked_out = BASE + 4 * MIB + 2 * 256 * KIB + (4 + 2) * 8 * KIB
+    # Through the spill: a tile of 256 KB for each of two encoders (the second is less than an eighth more). Rows are
+    # taken 32 at a time, and two are kept from looking for the DEM.
+    worked_out = BASE + 4 * MIB + 2 * 256 * KIB + (32 + 2) * 8 * KIB
     assert abs(figures["FLOOR_BYTES"] - worked_out) <= TOLERANCE
 
 
