@@ -31,7 +31,7 @@ typedef enum { STF_SOURCE_BLOCKS, STF_SOURCE_WINDOWS, STF_SOURCE_ROWS } stf_sour
 typedef struct stf_source_request {
     GDALDataType type;       /* of the output: units are delivered in it */
     uint32_t tile_height_px; /* short blocks are read several at a time, but not across tiles */
-    stf_lease *lease; /* the copy's, with no share yet: what is read while describing is read under it */
+    stf_lease *lease;        /* the copy's, with no share yet: what is read while describing is read under it */
 } stf_source_request;
 
 /* Figures as in stf_demand. */

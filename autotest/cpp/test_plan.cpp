@@ -400,13 +400,13 @@ TEST(Plan, plenty_of_cap_uses_all_threads) {
     for (const Case &c : cases()) {
         if (c.name == std::string("smaller_than_a_tile"))
             continue;
-        const stf_plan plan = make(c.layout, c.costs, 64 * c.floor_bytes, 8);
+        const stf_plan plan = make(c.layout, c.costs, 256 * c.floor_bytes, 8);
         EXPECT_EQ(plan.sweep, STF_SWEEP_BANDS) << c.name;
         EXPECT_EQ(plan.encoders, 8u) << c.name;
         const stf_geometry geometry = c.layout.geometry();
         const uint64_t useful = std::min<uint64_t>(8, stf_geometry_units(&geometry) / 2);
         EXPECT_GE(plan.readers, c.costs.parallel_read ? useful : 1u) << c.name;
-        EXPECT_EQ(make(c.layout, c.costs, 640 * c.floor_bytes, 8).predicted_peak_bytes, plan.predicted_peak_bytes)
+        EXPECT_EQ(make(c.layout, c.costs, 2560 * c.floor_bytes, 8).predicted_peak_bytes, plan.predicted_peak_bytes)
             << c.name << ": room that is of no use is not taken";
     }
 }

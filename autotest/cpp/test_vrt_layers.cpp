@@ -118,6 +118,15 @@ TEST_F(VrtLayers, half_the_size_by_cubic) {
     EXPECT_EQ(layer.halo_x, layer.halo_y);
 }
 
+TEST_F(VrtLayers, part_of_the_source_at_half_the_size) {
+    const std::string path = make_tiff("part.tif", 1024, 768, GDT_Float32, 1, Tiled256);
+    ASSERT_NO_FATAL_FAILURE(read(translate(path, "-srcwin 100 60 400 300 -outsize 200 150 -r bilinear")));
+    const stf_vrt_layer &layer = layers.items[0];
+    EXPECT_EQ(layer.step_x, 128);
+    EXPECT_EQ(layer.origin_x, -50) << "100 source pixels are 50 of the VRT";
+    EXPECT_EQ(layer.origin_y, -30);
+}
+
 TEST_F(VrtLayers, halo_of_each_kernel) {
     const std::string path = make_tiff("c.tif", 1000, 1000, GDT_Byte, 1, Tiled256);
     struct {
