@@ -86,7 +86,7 @@ def test_floor_of_slope_holds_one_block_row_of_the_dem(tmp_path):
         )
     figures = streamtiff.streaming(dataset)
     # Through the spill: a tile of 256 KB for each of two encoders (the second is less than an eighth more). Rows are
-    # taken 32 at a time, and two are kept from looking for the DEM.
+    # read 32 at a time, and two are kept from looking for the DEM.
     worked_out = BASE + 4 * MIB + 2 * 256 * KIB + (32 + 2) * 8 * KIB
     assert abs(figures["FLOOR_BYTES"] - worked_out) <= TOLERANCE
 
