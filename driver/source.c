@@ -85,11 +85,13 @@ uint64_t stf_source_cached_block_bytes(uint64_t block_bytes) {
 
 uint32_t stf_source_blocks_per_unit(const stf_source *source, uint32_t block_rows, uint64_t block_bytes) {
     const uint64_t most_bytes = (uint64_t)1 << 20;
+    const uint32_t tile_rows = source->request.tile_height_px;
     uint32_t blocks = 1;
-    /* Doubling keeps the height a divisor of the usual tile heights, so that units do not lie across tiles. */
-    while (blocks * 2 * block_rows <= 32 && blocks * 2 * block_bytes <= most_bytes &&
-           blocks * 2 * block_rows <= source->request.tile_height_px &&
-           source->request.tile_height_px % (blocks * 2 * block_rows) == 0)
+    /* Doubling keeps the height in step with the usual tile heights, so that units do not lie across tiles. */
+    for (uint32_t rows = 2 * block_rows; rows <= 32 && blocks * 2 * block_bytes <= most_bytes; rows *= 2) {
+        if (tile_rows % rows != 0 && rows % tile_rows != 0)
+            break;
         blocks *= 2;
+    }
     return blocks;
 }
