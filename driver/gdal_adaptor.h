@@ -1,5 +1,5 @@
 /* What the C core needs of GDAL's C++ classes, and no C function gives. Implemented, without logic,
- * in streamtiff_driver.cpp. */
+ * in the .cpp files. */
 #ifndef STF_GDAL_ADAPTOR_H
 #define STF_GDAL_ADAPTOR_H
 

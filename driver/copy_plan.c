@@ -1,0 +1,207 @@
+#include "copy.h"
+
+#include "cpl_conv.h"
+#include "gdal_adaptor.h"
+#include "stats.h"
+#include "tiff.h"
+
+#define STAND_IN_PX 16
+
+static stf_sample_kind kind_of(GDALDataType type) {
+    if (GDALDataTypeIsComplex(type))
+        return type == GDT_CInt16 || type == GDT_CInt32 ? STF_COMPLEX_INT : STF_COMPLEX_FLOAT;
+    if (GDALDataTypeIsFloating(type))
+        return STF_FLOAT;
+    return GDALDataTypeIsSigned(type) ? STF_INT : STF_UINT;
+}
+
+static uint16_t sample_format_of(stf_sample_kind kind) {
+    switch (kind) {
+    case STF_UINT:
+        return SAMPLEFORMAT_UINT;
+    case STF_INT:
+        return SAMPLEFORMAT_INT;
+    case STF_FLOAT:
+        return SAMPLEFORMAT_IEEEFP;
+    case STF_COMPLEX_INT:
+        return SAMPLEFORMAT_COMPLEXINT;
+    case STF_COMPLEX_FLOAT:
+        break;
+    }
+    return SAMPLEFORMAT_COMPLEXIEEEFP;
+}
+
+/* As GTiff: one type for all bands; where they differ, the first band's, or an error if strict. */
+static bool choose_type(stf_copy *c, stf_error *err) {
+    int bands = GDALGetRasterCount(c->dataset);
+    c->type = bands > 0 ? GDALGetRasterDataType(GDALGetRasterBand(c->dataset, 1)) : GDT_Byte;
+    for (int band = 2; band <= bands; band++) {
+        GDALDataType other = GDALGetRasterDataType(GDALGetRasterBand(c->dataset, band));
+        if (other == c->type)
+            continue;
+        if (c->strict)
+            return stf_fail(err, CPLE_AppDefined,
+                            "Unable to export a GeoTIFF file with different data types per different bands. "
+                            "All bands should have the same types in TIFF.");
+        CPLError(CE_Warning, CPLE_AppDefined,
+                 "Unable to export a GeoTIFF file with different data types per different bands. Band %d is converted.",
+                 band);
+    }
+    return true;
+}
+
+static void describe_raster(stf_copy *c) {
+    const char *interleave = GDALGetMetadataItem(c->dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
+    c->raster.width_px = (uint32_t)GDALGetRasterXSize(c->dataset);
+    c->raster.height_px = (uint32_t)GDALGetRasterYSize(c->dataset);
+    c->raster.bands = (uint32_t)GDALGetRasterCount(c->dataset);
+    c->raster.sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(c->type);
+    c->raster.kind = kind_of(c->type);
+    c->raster.source_interleave_band = interleave && EQUAL(interleave, "BAND");
+}
+
+bool stf_copy_describe_raster(stf_copy *c, stf_error *err) {
+    if (!choose_type(c, err))
+        return false;
+    describe_raster(c);
+    return true;
+}
+
+/* --- planning ---------------------------------------------------------------------------------- */
+
+static bool harvest(stf_copy *c, stf_error *err) {
+    GDALDatasetH stand_in = stf_gdal_stand_in(c->dataset, STAND_IN_PX, STAND_IN_PX);
+    if (!stand_in)
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the template of the output");
+    bool done = stf_georef_harvest(stand_in, c->strict, (CSLConstList)c->options.gtiff_options, &c->georef, err);
+    GDALClose(stand_in);
+    return done;
+}
+
+static uint16_t harvested_short(const stf_copy *c, uint16_t tag, uint16_t otherwise) {
+    const stf_tag *found = stf_tag_list_find(&c->georef.tags, tag);
+    return found && found->type == TIFF_SHORT && found->count >= 1 ? *(const uint16_t *)found->values : otherwise;
+}
+
+static void describe_tiles(stf_copy *c) {
+    stf_tile_format *format = &c->format;
+    bool together = c->options.pixel_interleave;
+    format->codec = c->options.codec;
+    format->tiled = c->options.tiled;
+    format->width_px = c->options.block_width_px;
+    format->height_px = c->options.block_height_px;
+    format->samples = (uint16_t)(together ? c->raster.bands : 1);
+    format->sample_bits = (uint16_t)(8 * c->raster.sample_bytes);
+    format->sample_format = sample_format_of(c->raster.kind);
+    format->photometric = harvested_short(c, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+    const stf_tag *extra = stf_tag_list_find(&c->georef.tags, TIFFTAG_EXTRASAMPLES);
+    if (together && extra && extra->type == TIFF_SHORT) {
+        format->extra_samples = (uint16_t)extra->count;
+        for (uint64_t i = 0; i < extra->count && i < 8; i++)
+            format->extra_sample_types[i] = ((const uint16_t *)extra->values)[i];
+    } else if (!together) {
+        format->photometric = PHOTOMETRIC_MINISBLACK; /* a plane of its own is encoded as a grey image */
+    }
+}
+
+static bool describe_planes(stf_copy *c, stf_error *err) {
+    uint32_t planes = c->options.pixel_interleave ? 1 : c->raster.bands;
+    uint32_t each = c->options.pixel_interleave ? c->raster.bands : 1;
+    c->planes = VSICalloc(planes, sizeof *c->planes);
+    if (!c->planes)
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the description of %u planes", planes);
+    for (uint32_t i = 0; i < planes; i++) {
+        c->planes[i].first_band = i * each;
+        c->planes[i].bands = each;
+    }
+    c->geometry.width_px = c->raster.width_px;
+    c->geometry.height_px = c->raster.height_px;
+    c->geometry.sample_bytes = c->raster.sample_bytes;
+    c->geometry.groups = c->source->info.groups;
+    c->geometry.group_count = c->source->info.group_count;
+    c->geometry.planes = c->planes;
+    c->geometry.plane_count = planes;
+    c->geometry.tile_x = stf_axis_make(c->raster.width_px, 0, c->options.block_width_px);
+    c->geometry.tile_y = stf_axis_make(c->raster.height_px, 0, c->options.block_height_px);
+    return true;
+}
+
+static bool describe_demand(stf_copy *c, stf_error *err) {
+    const stf_source_info *info = &c->source->info;
+    stf_demand *demand = &c->demand;
+    uint64_t tiles = stf_geometry_tiles(&c->geometry);
+    demand->geometry = &c->geometry;
+    demand->cap_bytes = c->options.cap_bytes;
+    demand->threads = c->options.threads;
+    demand->parallel_read = info->parallel_read;
+    demand->unit_bytes = info->unit_bytes;
+    demand->reader_bytes = info->reader_bytes;
+    demand->reader_lease_bytes = info->reader_lease_bytes;
+    demand->slot_bytes = stf_encoder_bound_bytes(&c->format);
+    demand->encoder_bytes = stf_encoder_cost_bytes(&c->format);
+    demand->table_bytes = stf_add(stf_add(stf_tiff_file_table_bytes(tiles), stf_assembly_cost_bytes(&c->geometry)),
+                                  stf_spill_cost_bytes(tiles));
+    demand->lease_bytes = info->lease_bytes;
+    demand->lease_column_bytes = info->lease_column_bytes;
+    demand->lease_extra_columns = info->lease_extra_columns;
+    demand->min_stripe_columns = info->min_stripe_columns;
+    demand->source_blocks = info->source_blocks;
+    demand->seam_decodes = info->seam_decodes;
+    if (demand->slot_bytes == 0 || demand->slot_bytes > INT64_MAX || demand->unit_bytes > INT64_MAX)
+        return stf_fail(err, CPLE_NotSupported,
+                        "A block of %u x %u pixels of %u bands is too large: lower BLOCKXSIZE or BLOCKYSIZE",
+                        c->format.width_px, c->format.height_px, c->raster.bands);
+    return true;
+}
+
+/* What would lower a floor, whichever part of it is the largest. */
+static const char *floor_advice(const stf_copy *c) {
+    uint64_t tile = stf_add(c->demand.slot_bytes, c->demand.encoder_bytes);
+    uint64_t source = stf_add(stf_add(c->demand.unit_bytes, c->demand.reader_bytes), c->plan.lease_bytes);
+    if (source >= tile)
+        return "the source's blocks are what takes it";
+    if (c->options.pixel_interleave && c->raster.bands > 4)
+        return "INTERLEAVE=BAND would lower it";
+    if (c->options.codec.compression == COMPRESSION_ZSTD && c->demand.encoder_bytes > 5 * c->demand.slot_bytes)
+        return "a lower ZSTD_LEVEL would lower it";
+    return c->options.tiled ? "a smaller BLOCKXSIZE and BLOCKYSIZE would lower it"
+                            : "TILED=YES or a smaller BLOCKYSIZE would lower it";
+}
+
+static bool agree_on_cap(const stf_copy *c, stf_error *err) {
+    const stf_plan *plan = &c->plan;
+    if (plan->requested_cap_bytes >= plan->floor_bytes || (!c->options.cap_named && !c->options.cap_strict))
+        return true;
+    double asked = (double)plan->requested_cap_bytes / 1048576.0, needed = (double)plan->floor_bytes / 1048576.0;
+    if (c->options.cap_strict)
+        return stf_fail(err, CPLE_AppDefined,
+                        "MEMORY_CAP is " CPL_FRMT_GUIB " bytes (%.1f MB), but this copy needs " CPL_FRMT_GUIB
+                        " bytes (%.1f MB): raise MEMORY_CAP; %s",
+                        (GUIntBig)plan->requested_cap_bytes, asked, (GUIntBig)plan->floor_bytes, needed,
+                        floor_advice(c));
+    CPLError(CE_Warning, CPLE_AppDefined,
+             "MEMORY_CAP is raised from " CPL_FRMT_GUIB " bytes (%.1f MB) to " CPL_FRMT_GUIB
+             " bytes (%.1f MB), the least that copies without decoding over and over; %s. MEMORY_CAP_STRICT=YES would "
+             "fail instead",
+             (GUIntBig)plan->requested_cap_bytes, asked, (GUIntBig)plan->floor_bytes, needed, floor_advice(c));
+    return true;
+}
+
+bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
+    /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
+    c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
+    stf_source_request request = {c->type, c->options.block_height_px, c->lease};
+    c->source = stf_source_create(c->dataset, &request, err);
+    if (!c->source || !describe_planes(c, err) || !harvest(c, err))
+        return false;
+    describe_tiles(c);
+    stf_encoder *trial =
+        stf_encoder_create(&c->format, err); /* a format the codec refuses fails before the first byte */
+    if (!trial)
+        return false;
+    stf_encoder_destroy(trial);
+    if (!describe_demand(c, err) || !stf_plan_make(&c->demand, &c->plan, err))
+        return false;
+    stf_stats_debug_plan(&c->plan, &c->source->info);
+    return agree_on_cap(c, err);
+}

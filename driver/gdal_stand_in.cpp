@@ -1,0 +1,147 @@
+// Datasets without pixels: one that has all that a source says of itself, and one for a target that
+// cannot be read back. No logic.
+
+#include "gdal_adaptor.h"
+#include "gdal_names.h"
+
+#include <cstring>
+
+namespace {
+
+// Not a proxy: what is not forwarded here by name never reaches the source. No driver, so that GTiff
+// takes none of its shortcuts (copying the compressed tiles of a JPEG).
+class StandInDataset final : public GDALDataset {
+  public:
+    StandInDataset(GDALDataset *source, int width, int height);
+
+    char **GetMetadataDomainList() override { return m_source->GetMetadataDomainList(); }
+    StringList GetMetadata(const char *domain) override { return m_source->GetMetadata(domain); }
+    const char *GetMetadataItem(const char *name, const char *domain) override {
+        return m_source->GetMetadataItem(name, domain);
+    }
+    const OGRSpatialReference *GetSpatialRef() const override { return m_source->GetSpatialRef(); }
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 12, 0)
+    CPLErr GetGeoTransform(GDALGeoTransform &transform) const override {
+        return m_source->GetGeoTransform(transform);
+    }
+#else
+    CPLErr GetGeoTransform(double *transform) override {
+        return m_source->GetGeoTransform(transform);
+    }
+#endif
+    int GetGCPCount() override {
+        return m_source->GetGCPCount();
+    }
+    const OGRSpatialReference *GetGCPSpatialRef() const override {
+        return m_source->GetGCPSpatialRef();
+    }
+    const GDAL_GCP *GetGCPs() override {
+        return m_source->GetGCPs();
+    }
+    char **GetFileList() override {
+        return nullptr;
+    }
+
+  private:
+    GDALDataset *m_source; // not owned
+
+    CPL_DISALLOW_COPY_ASSIGN(StandInDataset)
+};
+
+// Masks: GDALRasterBand makes those of nodata values and alpha bands from what is forwarded, and knows
+// of no other.
+class StandInBand final : public GDALRasterBand {
+  public:
+    StandInBand(GDALRasterBand *source, int width) : m_source(source) {
+        eDataType = source->GetRasterDataType();
+        nBlockXSize = width;
+        nBlockYSize = 1;
+    }
+
+    const char *GetDescription() const override { return m_source->GetDescription(); }
+    char **GetMetadataDomainList() override { return m_source->GetMetadataDomainList(); }
+    StringList GetMetadata(const char *domain) override { return m_source->GetMetadata(domain); }
+    const char *GetMetadataItem(const char *name, const char *domain) override;
+    double GetNoDataValue(int *success) override { return m_source->GetNoDataValue(success); }
+    int64_t GetNoDataValueAsInt64(int *success) override { return m_source->GetNoDataValueAsInt64(success); }
+    uint64_t GetNoDataValueAsUInt64(int *success) override { return m_source->GetNoDataValueAsUInt64(success); }
+    double GetOffset(int *success) override { return m_source->GetOffset(success); }
+    double GetScale(int *success) override { return m_source->GetScale(success); }
+    const char *GetUnitType() override { return m_source->GetUnitType(); }
+    GDALColorInterp GetColorInterpretation() override { return m_source->GetColorInterpretation(); }
+    GDALColorTable *GetColorTable() override { return m_source->GetColorTable(); }
+    char **GetCategoryNames() override { return m_source->GetCategoryNames(); }
+    GDALRasterAttributeTable *GetDefaultRAT() override { return m_source->GetDefaultRAT(); }
+
+    // Nothing is to be computed from pixels that are not the source's.
+    CPLErr ComputeStatistics(int, double *, double *, double *, double *, GDALProgressFunc, void *) override {
+        return CE_Failure;
+    }
+    CPLErr GetHistogram(double, double, int, GUIntBig *, int, int, GDALProgressFunc, void *) override {
+        return CE_Failure;
+    }
+
+  protected:
+    CPLErr IReadBlock(int, int, void *data) override {
+        memset(data, 0, static_cast<size_t>(nBlockXSize) * static_cast<size_t>(GDALGetDataTypeSizeBytes(eDataType)));
+        return CE_None;
+    }
+
+  private:
+    GDALRasterBand *m_source; // not owned
+
+    CPL_DISALLOW_COPY_ASSIGN(StandInBand)
+};
+
+StandInDataset::StandInDataset(GDALDataset *source, int width, int height) : m_source(source) {
+    nRasterXSize = width;
+    nRasterYSize = height;
+    for (int i = 1; i <= source->GetRasterCount(); i++)
+        SetBand(i, new StandInBand(source->GetRasterBand(i), width));
+}
+
+// NBITS is hidden: the template must have samples of whole bytes, as the tiles have. The list is asked
+// instead of the item, because GDAL warns who asks for PIXELTYPE.
+const char *StandInBand::GetMetadataItem(const char *name, const char *domain) {
+    if (domain == nullptr || !EQUAL(domain, "IMAGE_STRUCTURE"))
+        return m_source->GetMetadataItem(name, domain);
+    return EQUAL(name, "NBITS") ? nullptr : CSLFetchNameValue(m_source->GetMetadata(domain), name);
+}
+
+class UnreadableBand final : public GDALRasterBand {
+  public:
+    UnreadableBand(GDALRasterBand *shape, int width) {
+        eDataType = shape->GetRasterDataType();
+        nBlockXSize = width;
+        nBlockYSize = 1;
+    }
+
+  protected:
+    CPLErr IReadBlock(int, int, void *) override {
+        CPLError(CE_Failure, CPLE_NotSupported, "%s cannot be read back.", poDS->GetDescription());
+        return CE_Failure;
+    }
+};
+
+class UnreadableDataset final : public GDALDataset {
+  public:
+    UnreadableDataset(GDALDataset *shape, const char *description) {
+        nRasterXSize = shape->GetRasterXSize();
+        nRasterYSize = shape->GetRasterYSize();
+        poDriver = GetGDALDriverManager()->GetDriverByName(STF_DRIVER_NAME);
+        SetDescription(description);
+        for (int i = 1; i <= shape->GetRasterCount(); i++)
+            SetBand(i, new UnreadableBand(shape->GetRasterBand(i), nRasterXSize));
+    }
+    char **GetFileList() override { return nullptr; }
+};
+
+} // namespace
+
+GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height) {
+    return GDALDataset::ToHandle(new StandInDataset(GDALDataset::FromHandle(source), width, height));
+}
+
+GDALDatasetH stf_gdal_unreadable(GDALDatasetH shape, const char *description) {
+    return GDALDataset::ToHandle(new UnreadableDataset(GDALDataset::FromHandle(shape), description));
+}
