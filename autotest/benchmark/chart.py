@@ -33,7 +33,7 @@ def measure(all_sources, folder, plugin, quick):
                 point = {"work": name, "driver": driver, "asked_mb": cap_mb, "limit_s": limit, **figures}
                 points.append(point)
                 stopped = " (stopped)" if figures.get("timed_out") else ""
-                cost = f"{figures['wall_s']:.1f} s{stopped}, {figures['peak_bytes'] / MIB:.0f} MB"
+                cost = f"{figures['wall_s']:.1f} s{stopped}, {figures['peak_rss_bytes'] / MIB:.0f} MB"
                 print(f"{name:<18} {driver:<10} {cap_mb:>3} MB: {cost}", flush=True)
     return points
 
@@ -60,7 +60,8 @@ def draw_peaks(axis, points):
         mine = [point for point in points if point["driver"] == driver]
         caps = [point["asked_mb"] for point in mine]
         width = 2.5 if driver == "StreamTIFF" else 1.5
-        axis.plot(caps, [p["peak_bytes"] / MIB for p in mine], marker="o", color=colour, linewidth=width, label=driver)
+        peaks = [point["peak_rss_bytes"] / MIB for point in mine]
+        axis.plot(caps, peaks, marker="o", color=colour, linewidth=width, label=driver)
         if driver == "StreamTIFF":
             effective = [int(p["streaming"]["CAP_BYTES"]) / MIB for p in mine]
             style = {"color": colour, "linestyle": ":", "linewidth": 1.5}

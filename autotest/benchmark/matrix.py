@@ -58,7 +58,7 @@ def judge(source, figures, threads):
         if not condition:
             broken.append(text)
 
-    rss = figures["peak_bytes"]
+    rss = figures["peak_rss_bytes"]
     hold(rss - cap <= SLACK_BYTES, f"peak RSS of {rss / MIB:.1f} MB is over the cap of {cap / MIB:.1f} MB")
     larger = max(told["REQUESTED_CAP_BYTES"], told["FLOOR_BYTES"])
     hold(cap == larger, f"CAP {cap} is not {larger}, the larger one of REQUESTED_CAP and FLOOR")
@@ -118,7 +118,7 @@ def row_of(case, figures):
         "output": case[1],
         "asked_mb": case[2],
         "threads": case[3],
-        **{key: figures[key] for key in ("wall_s", "cpu_s", "peak_bytes", "bytes_read", "amplification")},
+        **{key: figures[key] for key in ("wall_s", "cpu_s", "peak_rss_bytes", "read_bytes", "amplification")},
         **told,
     }
 
@@ -126,7 +126,7 @@ def row_of(case, figures):
 def line_of(row):
     cap, rss, peak, predicted, spill = (
         int(row[key]) / MIB
-        for key in ("CAP_BYTES", "peak_bytes", "PEAK_BYTES", "PREDICTED_PEAK_BYTES", "SPILL_BYTES")
+        for key in ("CAP_BYTES", "peak_rss_bytes", "PEAK_BYTES", "PREDICTED_PEAK_BYTES", "SPILL_BYTES")
     )
     decodes = int(row["BLOCK_DECODES"]) / int(row["SOURCE_BLOCKS"])
     return (

@@ -30,7 +30,7 @@ def write_matrix(folder, machine, rows, violations):
         decodes = int(row["BLOCK_DECODES"]) / int(row["SOURCE_BLOCKS"])
         line = [row["source"], row["output"], row["asked_mb"], mb(row["CAP_BYTES"])]
         line += [f"{row['threads']} ({row['THREADS']})", row["SWEEP"]]
-        line += [mb(row[key]) for key in ("peak_bytes", "PEAK_BYTES", "PREDICTED_PEAK_BYTES")]
+        line += [mb(row[key]) for key in ("peak_rss_bytes", "PEAK_BYTES", "PREDICTED_PEAK_BYTES")]
         line += [f"{row['amplification']:.3f}", f"{decodes:.3f}", mb(row["SPILL_BYTES"])]
         lines.append([*line, f"{row['wall_s']:.1f}", f"{row['cpu_s']:.1f}"])
     text = [machine_line(machine), table(headings, lines), f"\n{len(violations)} violations"]
@@ -51,7 +51,7 @@ def write_speed(folder, machine, rows):
             goal = f"{row['goal']} {'met' if row['met'] else 'missed'}"
             line = [row["source"], row["asked_mb"], side] if ours else ["", "", side]
             line += [mb(median["cap_bytes"]), f"{median['wall_s']:.1f}", f"{median['cpu_s']:.1f}"]
-            line += [mb(median["peak_bytes"]), mb(median["bytes_read"]), f"{median['amplification']:.2f}"]
+            line += [mb(median["peak_rss_bytes"]), mb(median["read_bytes"]), f"{median['amplification']:.2f}"]
             lines.append(line + ([f"**{row['ratio']:.2f}**", goal] if ours else ["", ""]))
     pairs = rows[0]["pairs"] if rows else 0
     note = f"NUM_THREADS=2, both sides in turn, {pairs} pair(s): medians. GTiff's cap is GDAL_CACHEMAX.\n"

@@ -11,7 +11,7 @@ import sys
 
 from osgeo import gdal
 
-MEASURE = pathlib.Path(__file__).with_name("measure.py")
+MEASURED_COPY = pathlib.Path(__file__).resolve().parent.parent / "pymod" / "measured_copy.py"
 MIB = 1 << 20
 
 
@@ -33,7 +33,7 @@ def remove_target(target):
 
 
 def run_copy(source, driver, options, target, cachemax_mb=None, time_limit_s=None, plugin=None):
-    """One measured copy; the target stays. Gives the figures of measure.py, with the source's amplification.
+    """One measured copy; the target stays. Gives the figures of measured_copy.py, with the source's amplification.
 
     At the time limit the process is ended and the figures hold "timed_out" and the peak until then."""
     job = {
@@ -41,14 +41,14 @@ def run_copy(source, driver, options, target, cachemax_mb=None, time_limit_s=Non
         "source": str(source.path),
         "target": str(target),
         "options": list(options),
-        "dem": source.dem,
+        "dem": source.dem and [source.dem],
         "translate": source.translate,
         "cachemax_mb": cachemax_mb,
     }
     env = {key: value for key, value in os.environ.items() if key != "GDAL_DRIVER_PATH"}  # run.py's: disable
     if plugin:
         env["GDAL_DRIVER_PATH"] = str(plugin)
-    command = [sys.executable, str(MEASURE), json.dumps(job)]
+    command = [sys.executable, str(MEASURED_COPY), json.dumps(job)]
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         output, errors = process.communicate(timeout=time_limit_s)
@@ -57,15 +57,14 @@ def run_copy(source, driver, options, target, cachemax_mb=None, time_limit_s=Non
         process.kill()
         output, _ = process.communicate()
         before = json.loads(output.splitlines()[0])["rss_before_bytes"] if output else peak
-        return {"timed_out": True, "wall_s": time_limit_s, "peak_bytes": peak - before, "streaming": {}, "warnings": []}
+        told = {"timed_out": True, "wall_s": time_limit_s, "streaming": {}, "warnings": []}
+        return {**told, "peak_rss_bytes": peak - before}
     finally:  # nothing runs on when the benchmark is interrupted
         process.kill()
     if process.returncode != 0:
         raise CopyFailed(f"exit code {process.returncode}: {errors.strip().splitlines()[-1] if errors.strip() else ''}")
     figures = json.loads(output.splitlines()[-1])
-    # What is read back from the spill is the copy's own; SPILL_BYTES counts each spilled byte once.
-    from_source = figures["bytes_read"] - int(figures["streaming"].get("SPILL_BYTES", 0))
-    figures["amplification"] = from_source / source.read_bytes()
+    figures["amplification"] = figures["read_bytes"] / source.read_bytes()
     return figures
 
 

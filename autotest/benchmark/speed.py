@@ -26,7 +26,7 @@ def sides(source, cap_mb):
 
 def median_of(runs, asked_mb):
     """The median of each figure. The cap is the effective one, GTiff's its cache limit."""
-    names = ("wall_s", "cpu_s", "peak_bytes", "bytes_read", "amplification")
+    names = ("wall_s", "cpu_s", "peak_rss_bytes", "read_bytes", "amplification")
     figures = {name: statistics.median(run[name] for run in runs) for name in names}
     figures["cap_bytes"] = int(runs[0]["streaming"].get("CAP_BYTES", asked_mb * MIB))
     return figures

@@ -1,18 +1,20 @@
 """Makes one copy in a process of its own and tells what it cost the process: measured_copy.py JOB, both in JSON.
 
     {"source": path, "target": path, "options": [creation options], "translate": {arguments of gdal.Translate},
-     "dem": [mode, options of gdaldem ...] or null}
+     "dem": [mode, options of gdaldem ...] or null,
+     "driver": "StreamTIFF" where not given, "cachemax_mb": GDAL's cache limit, left alone where not given}
 
-A small copy of the same kind goes before: it loads the plugin, the codec and PROJ, so that what is measured is
-the copy's own. Bytes read are less those that were read back from the spill, each of them once. Linux only: the
-figures are those of /proc.
+A small copy of the same kind goes before: it loads the plugin, the codec and PROJ, and starts what is started once,
+so that what is measured is the copy's own. Two lines come back: {"rss_before_bytes"} when all is ready (for copies that
+hit a time limit), and the figures once the result is closed. Bytes read are less those that were read back from the
+spill, each of them once. Linux only: the figures are those of /proc.
 """
 
 import ctypes
 import json
-import os
 import pathlib
 import sys
+import time
 
 import numpy as np
 from osgeo import gdal, osr
@@ -33,7 +35,7 @@ def bytes_read():
 
 
 def copy(source, target, job, translate):
-    arguments = {"format": "StreamTIFF", "creationOptions": job["options"]}
+    arguments = {"format": job.get("driver", "StreamTIFF"), "creationOptions": job["options"]}
     if job["dem"]:
         mode, *options = job["dem"]
         return gdal.DEMProcessing(target, source, mode, options=options, **arguments)
@@ -58,12 +60,14 @@ def warm_up(like, job):
         translate.update(width=300, height=300)
     dataset = copy(small, target, job, translate)
     dataset = None  # noqa: F841
-    os.remove(target)
+    gdal.GetDriverByName("GTiff").Delete(target)
 
 
 def main(job):
     gdal.UseExceptions()
     warnings = []
+    if job.get("cachemax_mb"):
+        gdal.SetCacheMax(job["cachemax_mb"] << 20)
     source = gdal.Open(job["source"])
     gdal.PushErrorHandler("CPLQuietErrorHandler")
     warm_up(source, job)
@@ -73,19 +77,22 @@ def main(job):
     # What the warm-up has freed must be gone, or it would be used again unseen.
     ctypes.CDLL(None).malloc_trim(0)
     pathlib.Path("/proc/self/clear_refs").write_text("5")  # the high water mark starts anew
-    rss_kib, read_bytes = kib_of_status("VmRSS"), bytes_read()
+    rss_kib = kib_of_status("VmRSS")
+    print(json.dumps({"rss_before_bytes": 1024 * rss_kib}), flush=True)
+    read, cpu_s, wall_s = bytes_read(), time.process_time(), time.monotonic()
     result = copy(source, job["target"], job, job["translate"])
-    peak_kib, read_bytes = kib_of_status("VmHWM") - rss_kib, bytes_read() - read_bytes
+    streaming = result.GetMetadata("STREAMING") or {}
+    result = None  # what is still in GDAL's cache is written
     figures = {
-        "peak_rss_bytes": 1024 * peak_kib,
-        "read_bytes": read_bytes,
-        "streaming": result.GetMetadata("STREAMING"),
-        "warnings": list(warnings),
+        "wall_s": time.monotonic() - wall_s,
+        "cpu_s": time.process_time() - cpu_s,
+        "peak_rss_bytes": max(0, 1024 * (kib_of_status("VmHWM") - rss_kib)),
+        "read_bytes": bytes_read() - read - int(streaming.get("SPILL_BYTES", 0)),
+        "streaming": streaming,
+        "warnings": warnings,
         "cache_max_kept": gdal.GetCacheMax() == cache_max,
     }
-    result = None
-    figures["read_bytes"] -= int(figures["streaming"]["SPILL_BYTES"])
-    print(json.dumps(figures))
+    print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":
