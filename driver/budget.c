@@ -70,6 +70,7 @@ struct stf_pool {
     size_t item_bytes, stride_bytes;
     uint32_t count;
     uint32_t used;       /* items handed out at least once: 0..used-1 */
+    uint32_t charged;    /* used, and the reserved ones as long as they were not needed */
     uint32_t free_count; /* of those, how many lie in free_items */
     uint32_t *free_items;
     unsigned char *pages;
@@ -105,10 +106,19 @@ void stf_pool_destroy(stf_pool *pool) {
         return;
     if (pool->pages) {
         stf_platform_pages_free(pool->pages, pool->stride_bytes * pool->count);
-        stf_budget_release(pool->budget, (uint64_t)pool->item_bytes * pool->used);
+        stf_budget_release(pool->budget, (uint64_t)pool->item_bytes * pool->charged);
     }
     VSIFree(pool->free_items);
     VSIFree(pool);
+}
+
+bool stf_pool_reserve(stf_pool *pool, uint32_t items, stf_error *err) {
+    if (items > pool->count)
+        items = pool->count;
+    if (!stf_budget_charge(pool->budget, (uint64_t)pool->item_bytes * items, pool->what, err))
+        return false;
+    pool->charged = items;
+    return true;
 }
 
 uint32_t stf_pool_free_items(const stf_pool *pool) {
@@ -120,8 +130,11 @@ bool stf_pool_take(stf_pool *pool, uint32_t *item, stf_error *err) {
         *item = pool->free_items[--pool->free_count]; /* last in, first out: touches the fewest pages */
         return true;
     }
-    if (!stf_budget_charge(pool->budget, pool->item_bytes, pool->what, err))
-        return false;
+    if (pool->charged < pool->count) {
+        if (!stf_budget_charge(pool->budget, pool->item_bytes, pool->what, err))
+            return false;
+        pool->charged++;
+    }
     *item = pool->used++;
     return true;
 }

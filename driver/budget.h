@@ -25,14 +25,16 @@ bool stf_budget_charge(stf_budget *budget, uint64_t bytes, const char *what, stf
 void stf_budget_release(stf_budget *budget, uint64_t bytes);
 uint64_t stf_budget_peak_bytes(stf_budget *budget);
 
-/* Equal buffers in one mapping. An item is charged when it is first handed out, and stays charged
- * (and its pages stay) until the pool is destroyed. Not synchronised: the caller's lock covers it. */
+/* Equal buffers in one mapping. An item is charged when it is first handed out (or reserved: those that are come
+ * last), and stays charged (and its pages stay) until the pool is destroyed. Not synchronised: the caller's lock covers it. */
 typedef struct stf_pool stf_pool;
 
 /* budget must outlive the pool. what: as in stf_budget_charge, not copied. count 0 is legal. */
 stf_pool *stf_pool_create(stf_budget *budget, size_t item_bytes, uint32_t count, const char *what, stf_error *err);
 void stf_pool_destroy(stf_pool *pool); /* NULL is legal */
 uint32_t stf_pool_free_items(const stf_pool *pool);
+/* Charges for items that are to be there whether they are needed or not. Once, before any is taken. */
+bool stf_pool_reserve(stf_pool *pool, uint32_t items, stf_error *err);
 /* An item's number; the caller has made sure that one is free. False: the account refused. */
 bool stf_pool_take(stf_pool *pool, uint32_t *item, stf_error *err);
 void stf_pool_give(stf_pool *pool, uint32_t item);

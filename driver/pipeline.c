@@ -368,7 +368,7 @@ static bool set_up(pipeline *p, stf_error *err) {
     p->slots = stf_pool_create(job->budget, (size_t)job->demand->slot_bytes, plan->slots, "output tiles", err);
     p->buffers =
         stf_pool_create(job->budget, (size_t)job->demand->unit_bytes, plan->unit_buffers, "source blocks", err);
-    if (!p->slots || !p->buffers)
+    if (!p->slots || !p->buffers || !stf_pool_reserve(p->slots, plan->reserved_slots, err))
         return false;
     if (plan->regions > 0)
         p->spill = stf_spill_create(job->target, stf_encoder_tile_bytes(job->format), plan->regions, err);

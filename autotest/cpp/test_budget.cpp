@@ -121,6 +121,28 @@ TEST_F(Budget, pool_items_are_charged_once_and_when_first_used) {
     expect_charged(0);
 }
 
+TEST_F(Budget, reserved_items_are_charged_before_they_are_needed) {
+    stf_pool *pool = stf_pool_create(budget, 100, 3, "items", &err);
+    ASSERT_NE(pool, nullptr) << err.text;
+    ASSERT_TRUE(stf_pool_reserve(pool, 1, &err));
+    expect_charged(100);
+    uint32_t item;
+    ASSERT_TRUE(stf_pool_take(pool, &item, &err));
+    expect_charged(200);
+    ASSERT_TRUE(stf_pool_take(pool, &item, &err));
+    expect_charged(300);
+    ASSERT_TRUE(stf_pool_take(pool, &item, &err)); // the one that was reserved
+    expect_charged(300);
+    EXPECT_EQ(stf_pool_free_items(pool), 0u);
+    stf_pool_destroy(pool);
+    expect_charged(0);
+    pool = stf_pool_create(budget, 600, 2, "slabs", &err);
+    ASSERT_NE(pool, nullptr) << err.text;
+    EXPECT_FALSE(stf_pool_reserve(pool, 7, &err)) << "1200 bytes of 1000";
+    stf_pool_destroy(pool);
+    expect_charged(0);
+}
+
 TEST_F(Budget, pool_items_are_apart_and_aligned) {
     for (size_t bytes : {size_t{1}, size_t{63}, size_t{64}, size_t{65}}) {
         stf_pool *pool = stf_pool_create(budget, bytes, 4, "items", &err);
