@@ -5,9 +5,11 @@
 #include "cpl_conv.h"
 #include "cpl_vsi.h"
 
-/* A tile's place is a slot, a region (where the plan spills it), or CONSTANT + the number of a value. */
+/* A tile's place is a slot, a region (where the plan spills it), CONSTANT + the number of a value, or
+ * KNOWN: a constant whose value stf_constants_of_tile tells. */
 #define MAX_VALUES 64u
 #define CONSTANT (UINT32_MAX - MAX_VALUES)
+#define KNOWN UINT32_MAX
 
 typedef struct tile_state {
     uint32_t remaining; /* units still to be filled in; 0: not open */
@@ -80,21 +82,30 @@ static uint32_t find_value(const stf_assembly *assembly, const unsigned char *va
 }
 
 /* True where the tile can be, or stay, a constant with these pixels filled in. */
-static bool stays_constant(const stf_assembly *assembly, const tile_state *state, const stf_unit_pixels *pixels) {
+static bool stays_constant(const stf_assembly *assembly, uint64_t tile, const stf_unit_pixels *pixels) {
+    const tile_state *state = &assembly->tiles[tile];
+    if (state->remaining > 0 && state->place == KNOWN)
+        return true;
     if (!pixels->constant)
         return false;
+    if (is_spilled(assembly, tile)) {
+        unsigned char value[STF_MAX_SAMPLE_BYTES];
+        return state->remaining == 0 &&
+               stf_constants_of_tile(&assembly->plan->constants, assembly->geometry, tile, value);
+    }
     uint32_t number = find_value(assembly, pixels->value);
     if (state->remaining == 0)
         return number < MAX_VALUES;
     return is_constant(state) && state->place == CONSTANT + number;
 }
 
-static bool needs_home(const stf_assembly *assembly, const tile_state *state, const stf_unit_pixels *pixels) {
-    return (state->remaining == 0 || is_constant(state)) && !stays_constant(assembly, state, pixels);
+static bool needs_home(const stf_assembly *assembly, uint64_t tile, const stf_unit_pixels *pixels) {
+    const tile_state *state = &assembly->tiles[tile];
+    return (state->remaining == 0 || is_constant(state)) && !stays_constant(assembly, tile, pixels);
 }
 
 bool stf_assembly_has_room(stf_assembly *assembly, uint64_t tile, const stf_unit_pixels *pixels) {
-    if (!needs_home(assembly, &assembly->tiles[tile], pixels))
+    if (!needs_home(assembly, tile, pixels))
         return true;
     if (is_spilled(assembly, tile))
         return stf_spill_free_regions(assembly->spill) > 0;
@@ -146,53 +157,44 @@ static tile_layout layout_of(const stf_assembly *assembly, uint64_t tile) {
     return layout;
 }
 
-static void fill_constant(const stf_assembly *assembly, uint64_t tile, uint32_t number, uint32_t slot) {
+static void fill_constant(const stf_assembly *assembly, uint64_t tile, uint32_t place, uint32_t slot) {
     tile_layout layout = layout_of(assembly, tile);
+    unsigned char value[STF_MAX_SAMPLE_BYTES];
+    if (place == KNOWN)
+        stf_constants_of_tile(&assembly->plan->constants, assembly->geometry, tile, value);
+    else
+        memcpy(value, assembly->values[place - CONSTANT], sizeof value);
     unsigned char *pixels = stf_pool_item(assembly->slots, slot);
     size_t bytes = layout.row_bytes * assembly->tile_height_px;
     for (size_t i = 0; i < bytes; i += layout.sample_bytes)
-        memcpy(pixels + i, assembly->values[number], layout.sample_bytes);
-}
-
-/* Writes a constant into the whole of a region, one row at a time. */
-static bool spill_constant(const stf_assembly *assembly, uint64_t tile, uint32_t number, uint64_t region,
-                           stf_error *err) {
-    tile_layout layout = layout_of(assembly, tile);
-    unsigned char row[1024];
-    for (size_t i = 0; i + layout.sample_bytes <= sizeof row; i += layout.sample_bytes)
-        memcpy(row + i, assembly->values[number], layout.sample_bytes);
-    size_t bytes = layout.region_band_bytes * layout.plane->bands;
-    for (size_t done = 0; done < bytes; done += sizeof row)
-        if (!stf_spill_write(assembly->spill, region, done, row, bytes - done < sizeof row ? bytes - done : sizeof row,
-                             err))
-            return false;
-    return true;
+        memcpy(pixels + i, value, layout.sample_bytes);
 }
 
 /* Gives the tile a slot or a region, with the constant it has been so far in it. */
 static bool give_home(stf_assembly *assembly, uint64_t tile, stf_error *err) {
     tile_state *state = &assembly->tiles[tile];
-    bool constant = state->remaining > 0 && is_constant(state);
-    uint32_t number = constant ? state->place - CONSTANT : 0;
     if (is_spilled(assembly, tile)) {
-        uint64_t region = stf_spill_take(assembly->spill);
-        state->place = (uint32_t)region;
-        return !constant || spill_constant(assembly, tile, number, region, err);
+        state->place = (uint32_t)stf_spill_take(assembly->spill);
+        return true;
     }
     uint32_t slot;
     if (!stf_pool_take(assembly->slots, &slot, err))
         return false;
+    if (state->remaining > 0)
+        fill_constant(assembly, tile, state->place, slot);
     state->place = slot;
-    if (constant)
-        fill_constant(assembly, tile, number, slot);
     return true;
 }
 
 bool stf_assembly_open(stf_assembly *assembly, uint64_t tile, const stf_unit_pixels *pixels, stf_error *err) {
     tile_state *state = &assembly->tiles[tile];
-    if (needs_home(assembly, state, pixels)) {
+    if (needs_home(assembly, tile, pixels)) {
         if (!give_home(assembly, tile, err))
             return false;
+    } else if (state->remaining == 0 && is_spilled(assembly, tile)) {
+        state->place = KNOWN;
+    } else if (state->remaining > 0 && state->place == KNOWN && !pixels->constant) {
+        return stf_fail(err, CPLE_AppDefined, "The source has pixels where it told of none: it has changed meanwhile");
     } else if (state->remaining == 0) {
         uint32_t number = find_value(assembly, pixels->value);
         if (number == assembly->value_count)
@@ -371,7 +373,7 @@ bool stf_assembly_finish(stf_assembly *assembly, uint64_t tile, uint32_t slot, b
     tile_layout layout = layout_of(assembly, tile);
     *rows = pad_rows ? assembly->tile_height_px : layout.window.height;
     if (is_constant(state)) {
-        fill_constant(assembly, tile, state->place - CONSTANT, slot);
+        fill_constant(assembly, tile, state->place, slot);
         return true;
     }
     if (is_spilled(assembly, tile) && !read_back(assembly, tile, &layout, slot, err))

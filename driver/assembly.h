@@ -5,7 +5,8 @@
  * are kept that an incomplete tile still needs. An open tile has one of three homes:
  *   - a slot of the pool (memory),
  *   - a region of the spill, where the plan says so; its bands lie there one after the other,
- *   - none, while all its pixels so far have one and the same value (a constant).
+ *   - none, while all its pixels so far have one and the same value (a constant). Where the plan says spill, only
+ *     a tile whose every pixel is known to be so: else it would be written there twice.
  * A complete tile is brought into a slot, padded, encoded, and written out in the order of completion.
  *
  * The pipeline's lock covers the calls marked [lock]; the others run beside each other on different
@@ -21,8 +22,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define STF_MAX_SAMPLE_BYTES 16
 
 /* What a read delivered: the pixels of unit->window, band by band, or one value for all of them. */
 typedef struct stf_unit_pixels {

@@ -123,6 +123,38 @@ uint64_t stf_geometry_tile_units(const stf_geometry *geometry, uint64_t tile) {
     return units;
 }
 
+static void set_unit(stf_unit *unit, const stf_geometry *geometry, uint32_t group, uint32_t column, uint32_t row) {
+    const stf_group *of = &geometry->groups[group];
+    unit->group = group;
+    unit->column = column;
+    unit->row = row;
+    unit->window.x = stf_axis_start(&of->x, column);
+    unit->window.y = stf_axis_start(&of->y, row);
+    unit->window.width = stf_axis_length(&of->x, column);
+    unit->window.height = stf_axis_length(&of->y, row);
+}
+
+bool stf_geometry_visit_units_of_tile(const stf_geometry *geometry, uint64_t tile,
+                                      bool (*visit)(void *context, const stf_unit *unit), void *context) {
+    const stf_plane *plane = &geometry->planes[stf_geometry_tile_plane(geometry, tile)];
+    stf_window window = stf_geometry_tile_window(geometry, tile);
+    for (uint32_t g = 0; g < geometry->group_count; g++) {
+        const stf_group *group = &geometry->groups[g];
+        if (!shares_bands(group, plane))
+            continue;
+        uint32_t left = stf_axis_cell(&group->x, window.x), columns = cells_over(&group->x, window.x, window.width);
+        uint32_t top = stf_axis_cell(&group->y, window.y), rows = cells_over(&group->y, window.y, window.height);
+        for (uint32_t row = top; row < top + rows; row++)
+            for (uint32_t column = left; column < left + columns; column++) {
+                stf_unit unit = {0};
+                set_unit(&unit, geometry, g, column, row);
+                if (!visit(context, &unit))
+                    return false;
+            }
+    }
+    return true;
+}
+
 /* --- visiting ---------------------------------------------------------------------------------- */
 
 uint32_t stf_geometry_stripes(const stf_geometry *geometry, uint32_t stripe_columns) {
@@ -215,16 +247,9 @@ bool stf_walk_next(stf_walk *walk, stf_unit *unit) {
             enter_group(walk);
         }
         if (walk->row < walk->row_end) {
-            const stf_group *group = &walk->geometry->groups[walk->group];
             unit->number = walk->number++;
-            unit->group = walk->group;
-            unit->column = walk->column;
-            unit->row = walk->row;
             unit->stripe = walk->stripe;
-            unit->window.x = stf_axis_start(&group->x, walk->column);
-            unit->window.y = stf_axis_start(&group->y, walk->row);
-            unit->window.width = stf_axis_length(&group->x, walk->column);
-            unit->window.height = stf_axis_length(&group->y, walk->row);
+            set_unit(unit, walk->geometry, walk->group, walk->column, walk->row);
             if (++walk->column == walk->column_end) {
                 walk->column = walk->column_begin;
                 walk->row++;

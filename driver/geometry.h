@@ -84,6 +84,9 @@ stf_window stf_geometry_tile_window(const stf_geometry *geometry, uint64_t tile)
 uint32_t stf_geometry_tile_plane(const stf_geometry *geometry, uint64_t tile);
 /* How many units give pixels to this tile, over all groups. */
 uint64_t stf_geometry_tile_units(const stf_geometry *geometry, uint64_t tile);
+/* Visits these units in no special order (number and stripe are not set) as long as visit says true; false: it did not. */
+bool stf_geometry_visit_units_of_tile(const stf_geometry *geometry, uint64_t tile,
+                                      bool (*visit)(void *context, const stf_unit *unit), void *context);
 
 /* a * b and a + b that stay at UINT64_MAX once they overflowed: the one place for checked products. */
 uint64_t stf_mul(uint64_t a, uint64_t b);

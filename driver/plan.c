@@ -262,11 +262,26 @@ static uint64_t spill_regions(const stf_planner *planner, const stf_way *way, co
     return ring < tiles ? ring : tiles;
 }
 
+/* Of the pixels that a way spills, those of tiles that are known to be constants stay away. */
+static uint64_t spill_bytes(const stf_planner *planner, const stf_way *way) {
+    const stf_geometry *geometry = planner->demand->geometry;
+    uint64_t samples = 0, tiles = way->spilled_pixels > 0 ? stf_geometry_tiles(geometry) : 0;
+    for (uint64_t tile = 0; tile < tiles; tile++) {
+        unsigned char value[STF_MAX_SAMPLE_BYTES];
+        uint32_t column = (uint32_t)(tile % stf_geometry_tiles_per_plane(geometry) % geometry->tile_x.cells);
+        if (!way->spill_all && !stf_geometry_is_seam_column(geometry, way->stripe_columns, column))
+            continue;
+        if (stf_constants_of_tile(&planner->demand->constants, geometry, tile, value))
+            continue;
+        stf_window window = stf_geometry_tile_window(geometry, tile);
+        uint64_t bands = geometry->planes[stf_geometry_tile_plane(geometry, tile)].bands;
+        samples = stf_add(samples, stf_mul((uint64_t)window.width * window.height, bands));
+    }
+    return stf_mul(samples, geometry->sample_bytes);
+}
+
 static void fill_plan(const stf_planner *planner, const stf_way *way, const stf_crew *crew, stf_plan *plan) {
     const stf_demand *demand = planner->demand;
-    uint64_t bands = 0;
-    for (uint32_t p = 0; p < demand->geometry->plane_count; p++)
-        bands += demand->geometry->planes[p].bands;
     plan->sweep = way->sweep;
     plan->spill_all = way->spill_all;
     plan->stripe_columns = way->stripe_columns;
@@ -280,7 +295,8 @@ static void fill_plan(const stf_planner *planner, const stf_way *way, const stf_
     plan->lease_bytes = lease_bytes(planner, way, crew->readers);
     plan->predicted_peak_bytes = need_bytes(planner, way, crew);
     plan->decodes = demand->source_blocks + (plan->stripes - 1) * demand->seam_decodes;
-    plan->spill_bytes = stf_mul(stf_mul(way->spilled_pixels, bands), demand->geometry->sample_bytes);
+    plan->spill_bytes = spill_bytes(planner, way);
+    plan->constants = demand->constants;
 }
 
 static bool make(const stf_planner *planner, stf_plan *plan, stf_error *err) {

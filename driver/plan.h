@@ -15,6 +15,7 @@
 #ifndef STF_PLAN_H
 #define STF_PLAN_H
 
+#include "constants.h"
 #include "geometry.h"
 #include "status.h"
 
@@ -31,6 +32,7 @@ typedef struct stf_demand {
     uint32_t threads;             /* the most that may work */
     bool parallel_read;           /* readers may be several, on any thread; else one, on the calling thread */
     bool may_be_constant;         /* the source can deliver units without pixels */
+    stf_constants constants;      /* those of them that are known */
     uint64_t unit_bytes;          /* buffer of one decoded unit */
     uint64_t reader_bytes;        /* one reader, beside the unit buffer: compressed block, decoder's copies */
     uint64_t reader_lease_bytes;  /* what one reader leaves in GDAL's cache */
@@ -50,13 +52,17 @@ typedef struct stf_plan {
     bool spill_all; /* every tile waits in the spill, not only those at seams */
     uint32_t stripe_columns, stripes;
     uint32_t encoders, readers, unit_buffers, slots;
-    uint32_t reserved_slots; /* slots that open tiles may not take: for tiles read back or filled with a constant */
+    uint32_t reserved_slots; /* slots that open tiles may not take: for tiles read back or filled with a constant;
+                                in the account from the start */
     uint64_t regions;        /* tiles that the spill file may hold at once; 0: no spill */
     uint64_t lease_bytes;
     uint64_t requested_cap_bytes, floor_bytes, cap_bytes; /* cap_bytes: the effective cap */
     uint64_t predicted_peak_bytes;
-    uint64_t decodes;     /* predicted */
-    uint64_t spill_bytes; /* predicted: pixels written to the spill */
+    uint64_t decodes; /* predicted */
+    /* Predicted: bytes written to the spill. A tile that goes there is written pixel by pixel, each once, whether they came
+     * as pixels or as constants; one that is known to be a constant does not go there. */
+    uint64_t spill_bytes;
+    stf_constants constants; /* the demand's */
 } stf_plan;
 
 /* Fails only where sizes overflow or there is no memory for the counters. A plan is always made for

@@ -34,6 +34,7 @@ class Bench {
         assembly = stf_assembly_create(&geometry, &plan, slots, spill, &err);
     }
     Bench(const Bench &) = delete;
+    void tell_constants() { plan.constants = {of_unit, this}; }
     ~Bench() {
         stf_assembly_destroy(assembly);
         stf_spill_destroy(spill);
@@ -86,6 +87,13 @@ class Bench {
     uint64_t without_slot = 0; // complete tiles that were a constant, or lay in the spill
 
   private:
+    static bool of_unit(void *context, const stf_unit *unit, unsigned char *value) {
+        const int number = static_cast<Bench *>(context)->rule(*unit);
+        if (number >= 0)
+            fakes::constant_value(number, value);
+        return number >= 0;
+    }
+
     void take(uint64_t tile) {
         uint32_t slot = stf_assembly_slot(assembly, tile);
         if (slot == STF_NO_SLOT) {
@@ -203,12 +211,46 @@ Layout constant_layout() {
 TEST(Constants, take_no_slot_until_they_are_encoded) {
     for (bool spilled : {false, true}) {
         Bench bench(constant_layout(), spilled ? in_spill(1) : in_memory(1, 1), [](const stf_unit &) { return 3; });
+        bench.tell_constants();
         ASSERT_NO_FATAL_FAILURE(bench.copy());
         EXPECT_EQ(bench.without_slot, 16u);
         if (spilled) {
             EXPECT_EQ(stf_spill_bytes_written(bench.spill), 0u);
         }
     }
+}
+
+TEST(Constants, never_lie_in_the_spill_where_they_are_known) {
+    // Tiles of 2 x 2 units: 4 known to be one value, 4 of two values, 4 partly pixels, 4 of pixels.
+    Bench bench(constant_layout(), in_spill(4), [](const stf_unit &unit) {
+        const uint32_t column = unit.column / 2;
+        const bool first = unit.column % 2 == 0 && unit.row % 2 == 0;
+        return column == 0 ? 3 : column == 1 ? (first ? 3 : 4) : column == 2 && first ? 3 : -1;
+    });
+    bench.tell_constants();
+    ASSERT_NO_FATAL_FAILURE(bench.copy());
+    EXPECT_EQ(stf_spill_bytes_written(bench.spill), 12u * 16 * 16 * 4 * 2)
+        << "every pixel once, and none of a constant";
+}
+
+TEST(Constants, are_pixels_in_the_spill_where_nobody_knew) {
+    Bench bench(constant_layout(), in_spill(4), [](const stf_unit &unit) { return unit.row < 3 ? 3 : -1; });
+    ASSERT_NO_FATAL_FAILURE(bench.copy());
+    EXPECT_EQ(stf_spill_bytes_written(bench.spill), 64u * 64 * 4 * 2) << "every pixel once";
+}
+
+TEST(Constants, that_turn_out_to_be_pixels) {
+    Bench bench(constant_layout(), in_spill(1), [](const stf_unit &) { return 3; });
+    bench.tell_constants();
+    stf_unit_pixels pixels{};
+    pixels.constant = true;
+    fakes::constant_value(3, pixels.value);
+    ASSERT_TRUE(stf_assembly_has_room(bench.assembly, 0, &pixels));
+    ASSERT_TRUE(stf_assembly_open(bench.assembly, 0, &pixels, &bench.err));
+    pixels = {};
+    ASSERT_TRUE(stf_assembly_has_room(bench.assembly, 0, &pixels));
+    EXPECT_FALSE(stf_assembly_open(bench.assembly, 0, &pixels, &bench.err));
+    EXPECT_NE(std::string(bench.err.text).find("has changed meanwhile"), std::string::npos) << bench.err.text;
 }
 
 TEST(Constants, followed_by_other_pixels) {
