@@ -17,9 +17,22 @@ static bool has_driver(GDALDatasetH dataset, const char *name) {
     return driver && (!name || EQUAL(GDALGetDriverShortName(driver), name));
 }
 
+bool stf_source_bands_share_blocks(GDALDatasetH dataset) {
+    int width, height;
+    GDALGetBlockSize(GDALGetRasterBand(dataset, 1), &width, &height);
+    for (int band = 2; band <= GDALGetRasterCount(dataset); band++) {
+        int w, h;
+        GDALGetBlockSize(GDALGetRasterBand(dataset, band), &w, &h);
+        if (w != width || h != height)
+            return false;
+    }
+    return true;
+}
+
 static bool init(stf_source *source, stf_error *err) {
     if (!has_driver(source->dataset, NULL))
-        return stf_source_init_rows(source, err);
+        return stf_source_bands_share_blocks(source->dataset) ? stf_source_init_rows(source, err)
+                                                              : stf_source_init_scanlines(source, err);
     if (has_driver(source->dataset, "VRT")) {
         bool fits = false;
         if (!stf_source_init_windows(source, &fits, err))

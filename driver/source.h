@@ -80,7 +80,11 @@ uint64_t stf_source_blocks_decoded(const stf_source *source);
 bool stf_source_init_blocks(stf_source *source, stf_error *err);
 /* Leaves *fits false where the VRT is none that can be planned on (then it is read as BLOCKS). */
 bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err);
+/* Bands may differ in type; where they differ in their blocks: stf_source_init_scanlines. */
 bool stf_source_init_rows(stf_source *source, stf_error *err);
+bool stf_source_init_scanlines(stf_source *source, stf_error *err);
+/* All bands have blocks of one size. */
+bool stf_source_bands_share_blocks(GDALDatasetH dataset);
 
 void stf_source_count_blocks(stf_source *source, uint32_t blocks); /* any thread */
 /* What one cached block takes in GDAL's account. */

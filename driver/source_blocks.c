@@ -39,18 +39,6 @@ typedef struct blocks_state {
 
 /* --- what the dataset is like ------------------------------------------------------------------ */
 
-static bool bands_share_blocks(GDALDatasetH dataset) {
-    int width, height;
-    GDALGetBlockSize(GDALGetRasterBand(dataset, 1), &width, &height);
-    for (int band = 2; band <= GDALGetRasterCount(dataset); band++) {
-        int w, h;
-        GDALGetBlockSize(GDALGetRasterBand(dataset, band), &w, &h);
-        if (w != width || h != height)
-            return false;
-    }
-    return true;
-}
-
 static bool bands_are_of_type(GDALDatasetH dataset, GDALDataType type) {
     for (int band = 1; band <= GDALGetRasterCount(dataset); band++)
         if (GDALGetRasterDataType(GDALGetRasterBand(dataset, band)) != type)
@@ -61,7 +49,7 @@ static bool bands_are_of_type(GDALDatasetH dataset, GDALDataType type) {
 /* Bands that one block of the file holds together are read together. */
 static bool is_pixel_interleaved(GDALDatasetH dataset) {
     const char *interleave = GDALGetMetadataItem(dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
-    return GDALGetRasterCount(dataset) > 1 && bands_share_blocks(dataset) &&
+    return GDALGetRasterCount(dataset) > 1 && stf_source_bands_share_blocks(dataset) &&
            (!interleave || !EQUAL(interleave, "BAND"));
 }
 

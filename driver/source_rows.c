@@ -3,8 +3,9 @@
  * gdaldem's dataset computes a row from a window of three rows of its DEM that only moves forward
  * cheaply (and, asked for the last row out of turn, gives wrong rows afterwards); so each row is
  * asked for once, in order. The first two rows are read while the source is described, to see what
- * they pull in underneath, and kept (the very first may be all nodata, and read nothing). Its color-relief gives blocks of 3 or 4 bands instead: band after band
- * of one block, so that what lies underneath is read once. */
+ * they pull in underneath, and kept (the very first may be all nodata, and read nothing). Its color-relief gives blocks
+ * of 3 or 4 bands instead: band after band of one block, so that what lies underneath is read once. Bands of another
+ * type than the output's are converted block by block. */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,10 +18,25 @@
 
 typedef struct rows_state {
     uint32_t block_width_px, block_rows, blocks_per_unit;
-    size_t block_bytes;  /* one band of one block */
-    uint32_t kept_rows;  /* first rows read while describing, all bands of each ... */
-    unsigned char *kept; /* ... until they are used */
+    size_t block_bytes;     /* one band of one block, in the output's type */
+    unsigned char *foreign; /* one block of a band of another type, on its way; NULL: there is no such band */
+    uint32_t kept_rows;     /* first rows read while describing, all bands of each ... */
+    unsigned char *kept;    /* ... until they are used */
 } rows_state;
+
+/* One block of one band, converted where the band is not of the output's type. */
+static bool read_band(stf_source *source, GDALRasterBandH band, int column, int row, unsigned char *to) {
+    rows_state *state = source->state;
+    GDALDataType type = GDALGetRasterDataType(band);
+    bool foreign = type != source->request.type;
+    if (GDALReadBlock(band, column, row, foreign ? state->foreign : to) != CE_None)
+        return false;
+    if (foreign)
+        GDALCopyWords64(state->foreign, type, GDALGetDataTypeSizeBytes(type), to, source->request.type,
+                        GDALGetDataTypeSizeBytes(source->request.type),
+                        (GPtrDiff_t)state->block_width_px * (GPtrDiff_t)state->block_rows);
+    return true;
+}
 
 static bool read_block(stf_source *source, uint32_t column, uint32_t row, unsigned char *to, size_t band_bytes,
                        stf_error *err) {
@@ -32,7 +48,7 @@ static bool read_block(stf_source *source, uint32_t column, uint32_t row, unsign
             memcpy(at, state->kept + ((size_t)row * group->bands + b) * state->block_bytes, state->block_bytes);
             continue;
         }
-        if (GDALReadBlock(GDALGetRasterBand(source->dataset, (int)b + 1), (int)column, (int)row, at) != CE_None) {
+        if (!read_band(source, GDALGetRasterBand(source->dataset, (int)b + 1), (int)column, (int)row, at)) {
             char context[128];
             snprintf(context, sizeof context, "Reading block %u, %u of band %u of the source", column, row, b + 1);
             return stf_fail_with_last(err, context);
@@ -102,7 +118,25 @@ static bool probe(stf_source *source, uint32_t rows, stf_upstream *upstream, stf
 static void close_rows(stf_source *source) {
     rows_state *state = source->state;
     VSIFree(state->kept);
+    VSIFree(state->foreign);
     VSIFree(state);
+}
+
+/* The room that blocks of other types are read into. */
+static bool make_foreign(stf_source *source, stf_error *err) {
+    rows_state *state = source->state;
+    int widest_bytes = 0;
+    for (int band = 1; band <= GDALGetRasterCount(source->dataset); band++) {
+        GDALDataType type = GDALGetRasterDataType(GDALGetRasterBand(source->dataset, band));
+        if (type != source->request.type && GDALGetDataTypeSizeBytes(type) > widest_bytes)
+            widest_bytes = GDALGetDataTypeSizeBytes(type);
+    }
+    if (widest_bytes == 0)
+        return true;
+    state->foreign = VSIMalloc3((size_t)widest_bytes, state->block_width_px, state->block_rows);
+    source->info.reader_bytes = (uint64_t)widest_bytes * state->block_width_px * state->block_rows;
+    return state->foreign || stf_fail(err, CPLE_OutOfMemory, "No memory for a block of %u x %u pixels",
+                                      state->block_width_px, state->block_rows);
 }
 
 static bool describe(stf_source *source, stf_error *err) {
@@ -125,6 +159,8 @@ static bool describe(stf_source *source, stf_error *err) {
     group->y = stf_axis_make(height, 0, (double)block_height * state->blocks_per_unit);
     info->unit_bytes = stf_mul(stf_mul(state->block_bytes, group->bands), state->blocks_per_unit);
     info->source_blocks = (uint64_t)group->x.cells * ((height - 1) / state->block_rows + 1);
+    if (!make_foreign(source, err))
+        return false;
     bool rows = block_height == 1 && block_width >= GDALGetRasterXSize(source->dataset);
     if (rows) {
         stf_upstream upstream;
@@ -132,8 +168,9 @@ static bool describe(stf_source *source, stf_error *err) {
         if (!probe(source, first_rows, &upstream, err))
             return false;
         info->lease_bytes = upstream.span_bytes;
+        info->reader_bytes = stf_add(info->reader_bytes, upstream.reader_bytes);
         info->reader_bytes =
-            stf_add(upstream.reader_bytes, stf_mul(state->block_bytes, (uint64_t)group->bands * first_rows));
+            stf_add(info->reader_bytes, stf_mul(state->block_bytes, (uint64_t)group->bands * first_rows));
         if (upstream.blocks > 0)
             info->source_blocks = upstream.blocks;
         snprintf(info->summary, sizeof info->summary, "rows of an opaque dataset, %s",
@@ -150,10 +187,6 @@ static bool describe(stf_source *source, stf_error *err) {
 }
 
 bool stf_source_init_rows(stf_source *source, stf_error *err) {
-    for (int band = 1; band <= GDALGetRasterCount(source->dataset); band++)
-        if (GDALGetRasterDataType(GDALGetRasterBand(source->dataset, band)) != source->request.type)
-            return stf_fail(err, CPLE_NotSupported,
-                            "The bands of this source have different types; convert it to one type first");
     source->state = VSICalloc(1, sizeof(rows_state));
     if (source->state)
         source->close = close_rows;
