@@ -38,8 +38,8 @@ typedef struct stf_copy {
     stf_pipeline_result result;
 } stf_copy;
 
-/* Sets type and raster from the source. Warns of bands that will be converted. */
-bool stf_copy_describe_raster(stf_copy *c, stf_error *err);
+/* Sets type and raster from the source. */
+void stf_copy_describe_raster(stf_copy *c);
 /* After the options were read: source, planes, tags, demand and plan; warns of a raised cap, or refuses it. */
 bool stf_copy_make_plan(stf_copy *c, stf_error *err);
 /* Adds the tags of the structure and of the codec to the harvested ones. After the pixels. */

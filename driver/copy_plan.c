@@ -31,27 +31,10 @@ static uint16_t sample_format_of(stf_sample_kind kind) {
     return SAMPLEFORMAT_COMPLEXIEEEFP;
 }
 
-/* As GTiff: one type for all bands; where they differ, the first band's, or an error if strict. */
-static bool choose_type(stf_copy *c, stf_error *err) {
-    int bands = GDALGetRasterCount(c->dataset);
-    c->type = bands > 0 ? GDALGetRasterDataType(GDALGetRasterBand(c->dataset, 1)) : GDT_Byte;
-    for (int band = 2; band <= bands; band++) {
-        GDALDataType other = GDALGetRasterDataType(GDALGetRasterBand(c->dataset, band));
-        if (other == c->type)
-            continue;
-        if (c->strict)
-            return stf_fail(err, CPLE_AppDefined,
-                            "Unable to export a GeoTIFF file with different data types per different bands. "
-                            "All bands should have the same types in TIFF.");
-        CPLError(CE_Warning, CPLE_AppDefined,
-                 "Unable to export a GeoTIFF file with different data types per different bands. Band %d is converted.",
-                 band);
-    }
-    return true;
-}
-
-static void describe_raster(stf_copy *c) {
+/* As GTiff: one type for all bands, the first one's; where they differ, GTiff itself warns or refuses (the template). */
+void stf_copy_describe_raster(stf_copy *c) {
     const char *interleave = GDALGetMetadataItem(c->dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
+    c->type = GDALGetRasterCount(c->dataset) > 0 ? GDALGetRasterDataType(GDALGetRasterBand(c->dataset, 1)) : GDT_Byte;
     c->raster.width_px = (uint32_t)GDALGetRasterXSize(c->dataset);
     c->raster.height_px = (uint32_t)GDALGetRasterYSize(c->dataset);
     c->raster.bands = (uint32_t)GDALGetRasterCount(c->dataset);
@@ -60,20 +43,14 @@ static void describe_raster(stf_copy *c) {
     c->raster.source_interleave_band = interleave && EQUAL(interleave, "BAND");
 }
 
-bool stf_copy_describe_raster(stf_copy *c, stf_error *err) {
-    if (!choose_type(c, err))
-        return false;
-    describe_raster(c);
-    return true;
-}
-
 /* --- planning ---------------------------------------------------------------------------------- */
 
 static bool harvest(stf_copy *c, stf_error *err) {
     GDALDatasetH stand_in = stf_gdal_stand_in(c->dataset, STAND_IN_PX, STAND_IN_PX);
     if (!stand_in)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the template of the output");
-    bool done = stf_georef_harvest(stand_in, c->strict, (CSLConstList)c->options.gtiff_options, &c->georef, err);
+    bool done =
+        stf_georef_harvest(stand_in, c->target, c->strict, (CSLConstList)c->options.gtiff_options, &c->georef, err);
     GDALClose(stand_in);
     return done;
 }
@@ -191,8 +168,10 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
     /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
     c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
     stf_source_request request = {c->type, c->options.block_height_px, c->lease};
+    if (!harvest(c, err)) /* GTiff's own refusals come first */
+        return false;
     c->source = stf_source_create(c->dataset, &request, err);
-    if (!c->source || !describe_planes(c, err) || !harvest(c, err))
+    if (!c->source || !describe_planes(c, err))
         return false;
     describe_tiles(c);
     stf_encoder *trial =

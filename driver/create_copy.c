@@ -130,8 +130,8 @@ static GDALDatasetH reopen(const stf_copy *c, CSLConstList figures) {
 }
 
 static bool run(stf_copy *c, CSLConstList options, stf_error *err) {
-    return stf_copy_describe_raster(c, err) && stf_options_parse(options, &c->raster, &c->options, err) &&
-           stf_copy_make_plan(c, err) && write_file(c, err);
+    stf_copy_describe_raster(c);
+    return stf_options_parse(options, &c->raster, &c->options, err) && stf_copy_make_plan(c, err) && write_file(c, err);
 }
 
 GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict, CSLConstList options,

@@ -89,19 +89,31 @@ static bool parse(const tiff_bytes *tiff, stf_tag_list *tags, stf_error *err) {
 
 /* Errors of GTiff's become the call's; warnings are raised again once the handler is gone. */
 typedef struct message_filter {
+    const char *template_name, *target;
     stf_error *err;
     bool failed;
     char **warnings; /* "number:text" */
 } message_filter;
 
-static void CPL_STDCALL filter_message(CPLErr level, CPLErrorNum number, const char *text) {
+/* The user knows the target's name only. Free with CPLFree. */
+static char *name_target(const message_filter *filter, const char *text) {
+    const char *at = strstr(text, filter->template_name);
+    if (!at)
+        return CPLStrdup(text);
+    return CPLStrdup(
+        CPLSPrintf("%.*s%s%s", (int)(at - text), text, filter->target, at + strlen(filter->template_name)));
+}
+
+static void CPL_STDCALL filter_message(CPLErr level, CPLErrorNum number, const char *message) {
     message_filter *filter = CPLGetErrorHandlerUserData();
+    char *text = name_target(filter, message);
     if (level == CE_Warning)
         filter->warnings = CSLAddString(filter->warnings, CPLSPrintf("%d:%s", number, text));
     else if (level >= CE_Failure) {
         filter->failed = true;
         stf_fail(filter->err, number, "%s", text);
     }
+    CPLFree(text);
 }
 
 static void raise_warnings(message_filter *filter) {
@@ -136,12 +148,13 @@ static char **template_options(GDALDatasetH stand_in, CSLConstList options) {
     return list;
 }
 
-static bool write_template(GDALDatasetH stand_in, bool strict, CSLConstList options, const char *name, stf_error *err) {
+static bool write_template(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options,
+                           const char *name, stf_error *err) {
     GDALDriverH gtiff = GDALGetDriverByName("GTiff");
     if (!gtiff)
         return stf_fail(err, CPLE_AppDefined, "GDAL has no GTiff driver here, and StreamTIFF needs it");
     char **list = template_options(stand_in, options);
-    message_filter filter = {err, false, NULL};
+    message_filter filter = {name, target, err, false, NULL};
     CPLPushErrorHandlerEx(filter_message, &filter);
     CPLSetCurrentErrorHandlerCatchDebug(FALSE);
     GDALDatasetH copy = GDALCreateCopy(gtiff, name, stand_in, strict, list, GDALDummyProgress, NULL);
@@ -183,7 +196,8 @@ static char *read_pam(const char *path, stf_error *err) {
     return text;
 }
 
-bool stf_georef_harvest(GDALDatasetH stand_in, bool strict, CSLConstList options, stf_georef *out, stf_error *err) {
+bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
+                        stf_error *err) {
     memset(out, 0, sizeof(*out));
     /* The address is this call's alone, and /vsimem is the process's alone. */
     char *folder = CPLStrdup(CPLSPrintf("/vsimem/streamtiff-%p", (void *)out));
@@ -191,7 +205,7 @@ bool stf_georef_harvest(GDALDatasetH stand_in, bool strict, CSLConstList options
     char *pam = CPLStrdup(CPLSPrintf("%s.aux.xml", name));
     stf_error local = {0}; /* err may hold a failure already, or be NULL */
     VSIMkdir(folder, 0755);
-    if (write_template(stand_in, strict, options, name, &local)) {
+    if (write_template(stand_in, target, strict, options, name, &local)) {
         vsi_l_offset size = 0;
         tiff_bytes tiff = {VSIGetMemFileBuffer(name, &size, FALSE), 0};
         tiff.size = tiff.data ? size : 0;

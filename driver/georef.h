@@ -22,10 +22,12 @@ typedef struct stf_georef {
 
 /* stand_in: a dataset with the source's bands and metadata but few pixels (stf_gdal_stand_in in
  * gdal_adaptor.h). strict and options: as CreateCopy got them; options in GTiff's own names. Calling thread only:
- * it may use PROJ. Warnings that GTiff raises pass through (after it is done); an error makes this fail.
+ * it may use PROJ. Warnings that GTiff raises pass through (after it is done), with the target's name in the
+ * place of the template's; an error makes this fail.
  * Layout options among options are left out. BitsPerSample is always that of the whole data type, even
  * where an NBITS item or option says less. */
-bool stf_georef_harvest(GDALDatasetH stand_in, bool strict, CSLConstList options, stf_georef *out, stf_error *err);
+bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
+                        stf_error *err);
 
 /* Writes pam_xml (where there is one) as target.aux.xml, as GTiff would have left it. Does nothing for
  * a target that is a pipe, a device or /vsistdout/. */

@@ -79,11 +79,12 @@ static bool check_raster(const stf_raster *raster, stf_error *err) {
 /* What GTiff does: PIXEL unless the option says otherwise. Where neither INTERLEAVE nor COMPRESS is
  * given, GDAL itself adds the source's interleaving to the options (with
  * @INTERLEAVE_ADDED_AUTOMATICALLY), for GTiff as for us; the source is therefore not asked here. */
-static bool parse_interleave(CSLConstList user_options, const stf_raster *raster, bool *pixel, stf_error *err) {
+static bool parse_interleave(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
     const char *text = CSLFetchNameValueDef(user_options, "INTERLEAVE", "PIXEL");
     if (!EQUAL(text, "PIXEL") && !EQUAL(text, "BAND"))
         return stf_fail(err, CPLE_IllegalArg, "INTERLEAVE=%s is neither PIXEL nor BAND.", text);
-    *pixel = EQUAL(text, "PIXEL") || raster->bands == 1;
+    out->planes_apart = EQUAL(text, "BAND");
+    out->pixel_interleave = !out->planes_apart || raster->bands == 1;
     return true;
 }
 
@@ -140,7 +141,7 @@ static bool check_blocks(const stf_raster *raster, const stf_options *out, stf_e
 
 static bool parse_layout(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
     out->tiled = true;
-    if (!parse_interleave(user_options, raster, &out->pixel_interleave, err) ||
+    if (!parse_interleave(user_options, raster, out, err) ||
         !stf_options_get_bool(user_options, "TILED", &out->tiled, err))
         return false;
     if (out->tiled) {
@@ -233,7 +234,7 @@ static bool collect_gtiff_options(CSLConstList user_options, stf_options *out, s
         list = CSLSetNameValue(list, "COMPRESS", "WEBP");
         list = CSLSetNameValue(list, "WEBP_LEVEL", CSLFetchNameValueDef(user_options, "WEBP_LEVEL", "75"));
     }
-    out->gtiff_options = CSLSetNameValue(list, "INTERLEAVE", out->pixel_interleave ? "PIXEL" : "BAND");
+    out->gtiff_options = CSLSetNameValue(list, "INTERLEAVE", out->planes_apart ? "BAND" : "PIXEL");
     return true;
 }
 

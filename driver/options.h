@@ -32,6 +32,7 @@ typedef enum { STF_BIGTIFF_NO, STF_BIGTIFF_YES, STF_BIGTIFF_IF_NEEDED, STF_BIGTI
 typedef struct stf_codec {
     uint16_t compression; /* TIFF tag 259 */
     uint16_t predictor;   /* 1 none, 2 horizontal, 3 floating point; 1 where the codec has none */
+    bool has_predictor;   /* GTiff writes the tag for this codec, be the predictor 1 */
     int deflate_level;    /* ZLEVEL, 1..12 with libdeflate (also the second stage of LERC_DEFLATE) */
     int zstd_level;       /* ZSTD_LEVEL, 1..22 (also the second stage of LERC_ZSTD) */
     int lzma_preset;      /* LZMA_PRESET, 0..9 */
@@ -48,6 +49,7 @@ typedef struct stf_options {
     uint32_t block_width_px;  /* strips: the raster's width */
     uint32_t block_height_px; /* rows of a tile or strip; a strip is never taller than the raster */
     bool pixel_interleave;    /* INTERLEAVE=PIXEL (true) or BAND; true where there is one band */
+    bool planes_apart;        /* INTERLEAVE=BAND was asked for, be it of one band: what the directory says */
     stf_bigtiff bigtiff;
     uint32_t threads;     /* >= 1, ALL_CPUS resolved */
     bool cap_named;       /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */

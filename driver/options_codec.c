@@ -114,7 +114,8 @@ static bool parse_predictor(CSLConstList user_options, const stf_raster *raster,
     if (predictor == PREDICTOR_FLOAT && (raster->kind != STF_FLOAT || (bits != 32 && bits != 64)))
         return stf_fail(err, CPLE_NotSupported,
                         "PREDICTOR=%s is for Float32 and Float64 only. Set PREDICTOR=YES, or NO.", text);
-    codec->predictor = has_predictor(codec->compression) ? predictor : PREDICTOR_OFF;
+    codec->has_predictor = has_predictor(codec->compression);
+    codec->predictor = codec->has_predictor ? predictor : PREDICTOR_OFF;
     return true;
 }
 

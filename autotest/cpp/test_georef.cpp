@@ -139,7 +139,7 @@ class GeorefTest : public testing::Test {
 
     // A file of sparse 32 x 32 tiles with the harvested tags.
     void WriteOurs(const Source &source, const CPLStringList &options) {
-        ASSERT_TRUE(stf_georef_harvest(source.ds, true, options.List(), &georef, &error)) << error.text;
+        ASSERT_TRUE(stf_georef_harvest(source.ds, "out.tif", true, options.List(), &georef, &error)) << error.text;
         for (int tag : {254, 256, 257, 259, 273, 278, 279, 284, 317, 322, 323, 324, 325})
             EXPECT_FALSE(stf_tag_list_find(&georef.tags, static_cast<uint16_t>(tag))) << tag;
         const int bands = GDALGetRasterCount(source.ds);
@@ -322,7 +322,7 @@ TEST_F(GeorefTest, ycbcr) {
     CPLStringList options;
     options.AddString("PHOTOMETRIC=YCBCR");
     options.AddString("COMPRESS=JPEG");
-    ASSERT_TRUE(stf_georef_harvest(source.ds, true, options.List(), &georef, &error)) << error.text;
+    ASSERT_TRUE(stf_georef_harvest(source.ds, "out.tif", true, options.List(), &georef, &error)) << error.text;
     const stf_tag *photometric = stf_tag_list_find(&georef.tags, TIFFTAG_PHOTOMETRIC);
     ASSERT_TRUE(photometric);
     EXPECT_EQ(*static_cast<const uint16_t *>(photometric->values), PHOTOMETRIC_YCBCR);
@@ -346,8 +346,8 @@ TEST_F(GeorefTest, two_at_once) {
     Source one(GDT_Byte), two(GDT_Float32);
     one.Place(32632);
     stf_georef second{};
-    ASSERT_TRUE(stf_georef_harvest(one.ds, true, nullptr, &georef, &error));
-    ASSERT_TRUE(stf_georef_harvest(two.ds, true, nullptr, &second, &error));
+    ASSERT_TRUE(stf_georef_harvest(one.ds, "out.tif", true, nullptr, &georef, &error));
+    ASSERT_TRUE(stf_georef_harvest(two.ds, "out.tif", true, nullptr, &second, &error));
     EXPECT_TRUE(stf_tag_list_find(&georef.tags, 34735));
     EXPECT_FALSE(stf_tag_list_find(&second.tags, 34735));
     stf_georef_free(&second);
@@ -358,7 +358,7 @@ TEST_F(GeorefTest, gtiff_refuses) {
     Source source(GDT_Byte, 0);
     Messages said;
     CPLPushErrorHandlerEx(Collect, &said);
-    EXPECT_FALSE(stf_georef_harvest(source.ds, true, nullptr, &georef, &error));
+    EXPECT_FALSE(stf_georef_harvest(source.ds, "out.tif", true, nullptr, &georef, &error));
     CPLPopErrorHandler();
     EXPECT_TRUE(said.empty());
     EXPECT_NE(error.number, 0);

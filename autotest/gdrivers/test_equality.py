@@ -159,4 +159,4 @@ def test_bands_of_different_types(tmp_path):
     dataset = None
     gdal.Unlink(str(tmp_path / "out.tif"))
     text = streamtiff.refused(tmp_path / "out.tif", source, strict=1)
-    assert "different data types" in text
+    assert "different datatypes" in text
