@@ -6,6 +6,7 @@
 #ifndef STF_COPY_H
 #define STF_COPY_H
 
+#include "derive.h"
 #include "encoder.h"
 #include "georef.h"
 #include "lease.h"
@@ -17,7 +18,9 @@
 /* All that a copy holds; create_copy.c releases it. */
 typedef struct stf_copy {
     const char *target;
-    GDALDatasetH dataset;
+    GDALDatasetH dataset; /* the caller's; what it is to become, where something is derived from it */
+    stf_derive_command derive_command;
+    stf_derive *derive; /* NULL: a plain copy */
     bool strict;
     GDALProgressFunc progress;
     void *progress_data;
@@ -38,6 +41,8 @@ typedef struct stf_copy {
     stf_pipeline_result result;
 } stf_copy;
 
+/* Where the options say DERIVE: makes ready the operator, and what its result looks like. First of all. */
+bool stf_copy_derive(stf_copy *c, CSLConstList options, stf_error *err);
 /* Sets type and raster from the source. */
 void stf_copy_describe_raster(stf_copy *c);
 /* After the options were read: source, planes, tags, demand and plan; warns of a raised cap, or refuses it. */

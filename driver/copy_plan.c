@@ -31,6 +31,20 @@ static uint16_t sample_format_of(stf_sample_kind kind) {
     return SAMPLEFORMAT_COMPLEXIEEEFP;
 }
 
+bool stf_copy_derive(stf_copy *c, CSLConstList options, stf_error *err) {
+    const char *command = CSLFetchNameValue(options, "DERIVE");
+    if (!command)
+        return true;
+    if (!stf_derive_command_parse(command, &c->derive_command, err))
+        return false;
+    c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
+    c->derive = stf_derive_create(&c->derive_command, c->dataset, err);
+    if (!c->derive)
+        return false;
+    c->dataset = stf_derive_shape(c->derive);
+    return true;
+}
+
 /* As GTiff: one type for all bands, the first one's; where they differ, GTiff itself warns or refuses (the template). */
 void stf_copy_describe_raster(stf_copy *c) {
     const char *interleave = GDALGetMetadataItem(c->dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
@@ -117,13 +131,14 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     demand->slot_bytes = stf_encoder_bound_bytes(&c->format);
     demand->encoder_bytes = stf_encoder_cost_bytes(&c->format);
     demand->table_bytes = stf_add(stf_add(stf_tiff_file_table_bytes(tiles), stf_assembly_cost_bytes(&c->geometry)),
-                                  stf_spill_cost_bytes(tiles));
+                                  stf_add(stf_spill_cost_bytes(tiles), info->kept_bytes));
     demand->lease_bytes = info->lease_bytes;
     demand->lease_column_bytes = info->lease_column_bytes;
     demand->lease_extra_columns = info->lease_extra_columns;
     demand->min_stripe_columns = info->min_stripe_columns;
     demand->source_blocks = info->source_blocks;
     demand->seam_decodes = info->seam_decodes;
+    demand->decodes_before = info->decodes_before;
     if (demand->slot_bytes == 0 || demand->slot_bytes > INT64_MAX || demand->unit_bytes > INT64_MAX)
         return stf_fail(err, CPLE_NotSupported,
                         "A block of %u x %u pixels of %u bands is too large: lower BLOCKXSIZE or BLOCKYSIZE",
@@ -164,13 +179,26 @@ static bool agree_on_cap(const stf_copy *c, stf_error *err) {
     return true;
 }
 
+static stf_source *create_source(stf_copy *c, stf_error *err) {
+    stf_source_request request = {c->type, c->options.block_height_px, c->lease};
+    if (!c->derive)
+        return stf_source_create(c->dataset, &request, err);
+    GDALDatasetH dataset = stf_derive_source(c->derive);
+    int band = c->derive_command.band;
+    request.type = GDALGetRasterDataType(GDALGetRasterBand(dataset, band));
+    stf_source *inner = stf_source_create(dataset, &request, err);
+    return inner ? stf_source_derive(inner, (uint32_t)band - 1, stf_derive_operator(c->derive),
+                                     stf_derive_passes(c->derive), err)
+                 : NULL;
+}
+
 bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
     /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
-    c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
-    stf_source_request request = {c->type, c->options.block_height_px, c->lease};
+    if (!c->lease)
+        c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
     if (!harvest(c, err)) /* GTiff's own refusals come first */
         return false;
-    c->source = stf_source_create(c->dataset, &request, err);
+    c->source = create_source(c, err);
     if (!c->source || !describe_planes(c, err))
         return false;
     describe_tiles(c);

@@ -102,6 +102,8 @@ static bool write_file(stf_copy *c, stf_error *err) {
 static void release(stf_copy *c) {
     stf_tiff_file_abort(c->file);
     stf_source_destroy(c->source);
+    stf_derive_destroy(c->derive);
+    stf_derive_command_free(&c->derive_command);
     stf_lease_end(c->lease);
     stf_tag_list_free(&c->result.codec_tags);
     stf_georef_free(&c->georef);
@@ -130,6 +132,8 @@ static GDALDatasetH reopen(const stf_copy *c, CSLConstList figures) {
 }
 
 static bool run(stf_copy *c, CSLConstList options, stf_error *err) {
+    if (!stf_copy_derive(c, options, err))
+        return false;
     stf_copy_describe_raster(c);
     return stf_options_parse(options, &c->raster, &c->options, err) && stf_copy_make_plan(c, err) && write_file(c, err);
 }

@@ -15,11 +15,11 @@ uint64_t stf_add(uint64_t a, uint64_t b) {
 /* --- one direction ----------------------------------------------------------------------------- */
 
 static double cell_start(const stf_axis *axis, uint32_t cell) {
-    return floor(axis->origin_px + (double)cell * axis->step_px);
+    return floor(axis->origin_px + ((double)cell + axis->joined_cells) * axis->step_px) - axis->shift_px;
 }
 
 stf_axis stf_axis_make(uint32_t size_px, double origin_px, double step_px) {
-    stf_axis axis = {size_px, origin_px, step_px, 1};
+    stf_axis axis = {size_px, origin_px, step_px, 1, 0, 0};
     if (!(step_px > 0) || step_px > UINT32_MAX)
         step_px = (double)size_px;
     if (step_px < 1)
@@ -41,6 +41,16 @@ stf_axis stf_axis_make(uint32_t size_px, double origin_px, double step_px) {
     return axis;
 }
 
+stf_axis stf_axis_shifted(const stf_axis *axis, uint32_t shift_px) {
+    stf_axis shifted = *axis;
+    shifted.shift_px = shift_px;
+    while (shifted.cells > 1 && cell_start(&shifted, 1) < 1) {
+        shifted.joined_cells++;
+        shifted.cells--;
+    }
+    return shifted;
+}
+
 uint32_t stf_axis_start(const stf_axis *axis, uint32_t cell) {
     if (cell == 0)
         return 0;
@@ -54,7 +64,7 @@ uint32_t stf_axis_length(const stf_axis *axis, uint32_t cell) {
 }
 
 uint32_t stf_axis_cell(const stf_axis *axis, uint32_t px) {
-    double guess = floor(((double)px - axis->origin_px) / axis->step_px);
+    double guess = floor(((double)px + axis->shift_px - axis->origin_px) / axis->step_px) - axis->joined_cells;
     uint32_t cell = guess < 0 ? 0 : guess >= axis->cells ? axis->cells - 1 : (uint32_t)guess;
     while (cell > 0 && stf_axis_start(axis, cell) > px)
         cell--;
@@ -65,10 +75,12 @@ uint32_t stf_axis_cell(const stf_axis *axis, uint32_t px) {
 
 uint32_t stf_axis_longest(const stf_axis *axis) {
     /* floor() makes cells of a step that is not whole one pixel longer at most. The first cell may be cut, and is
-     * longer than the step only where it swallowed an empty one. */
+     * longer than the step only where it swallowed another one; the last one is where the axis is shifted. */
     double longest = ceil(axis->step_px);
-    if (axis->cells >= 1 && stf_axis_length(axis, 0) > longest)
+    if (stf_axis_length(axis, 0) > longest)
         longest = stf_axis_length(axis, 0);
+    if (stf_axis_length(axis, axis->cells - 1) > longest)
+        longest = stf_axis_length(axis, axis->cells - 1);
     if (longest > axis->size_px)
         longest = axis->size_px;
     return (uint32_t)longest;

@@ -27,16 +27,23 @@ extern "C" {
 #endif
 
 /* One direction of a grid: cell i begins at floor(origin + i * step), cut to 0..size. origin <= 0 and
- * step >= 1, so no cell is empty. A step that is not whole comes from a resampled source. */
+ * step >= 1, so no cell is empty. A step that is not whole comes from a resampled source.
+ *
+ * A shifted axis has the borders of another one, but shift_px nearer to 0: cell i begins where cell i + joined
+ * of that one does, less the shift. Of the first cells those that the shift leaves nothing of are joined with the next. */
 typedef struct stf_axis {
     uint32_t size_px;
     double origin_px;
     double step_px;
     uint32_t cells;
+    uint32_t joined_cells, shift_px; /* 0: not shifted */
 } stf_axis;
 
 /* size_px >= 1; a step below 1 is multiplied up to whole cells; an origin is shifted into (-step, 0]. */
 stf_axis stf_axis_make(uint32_t size_px, double origin_px, double step_px);
+/* The shifted axis of one that is not: what can be computed of a cell of it with shift_px pixels to spare on either
+ * side, where the cells before it are known. */
+stf_axis stf_axis_shifted(const stf_axis *axis, uint32_t shift_px);
 uint32_t stf_axis_start(const stf_axis *axis, uint32_t cell); /* first pixel; cell == cells: size_px */
 uint32_t stf_axis_length(const stf_axis *axis, uint32_t cell);
 uint32_t stf_axis_cell(const stf_axis *axis, uint32_t px); /* the cell that holds pixel px < size_px */

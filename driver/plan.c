@@ -294,7 +294,7 @@ static void fill_plan(const stf_planner *planner, const stf_way *way, const stf_
     plan->regions = spill_regions(planner, way, crew);
     plan->lease_bytes = lease_bytes(planner, way, crew->readers);
     plan->predicted_peak_bytes = need_bytes(planner, way, crew);
-    plan->decodes = demand->source_blocks + (plan->stripes - 1) * demand->seam_decodes;
+    plan->decodes = demand->decodes_before + demand->source_blocks + (plan->stripes - 1) * demand->seam_decodes;
     plan->spill_bytes = spill_bytes(planner, way);
     plan->constants = demand->constants;
 }

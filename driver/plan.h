@@ -45,6 +45,7 @@ typedef struct stf_demand {
     uint32_t min_stripe_columns;  /* narrower stripes would decode too much again; >= 1 */
     uint64_t source_blocks;       /* distinct blocks underneath */
     uint64_t seam_decodes;        /* blocks decoded again for each seam between stripes */
+    uint64_t decodes_before;      /* blocks decoded once more before the copy itself */
 } stf_demand;
 
 typedef struct stf_plan {

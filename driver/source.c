@@ -64,6 +64,7 @@ void stf_source_destroy(stf_source *source) {
         return;
     if (source->close)
         source->close(source);
+    stf_source_destroy(source->inner);
     GDALClose(source->unwrapped);
     VSIFree(source->info.groups);
     VSIFree(source);
@@ -89,6 +90,8 @@ void stf_source_count_blocks(stf_source *source, uint32_t blocks) {
 }
 
 uint64_t stf_source_blocks_decoded(const stf_source *source) {
+    if (source->inner)
+        return source->info.decodes_before + stf_source_blocks_decoded(source->inner);
     return (uint64_t)source->blocks_decoded_high * HALF + (uint64_t)source->blocks_decoded_low;
 }
 

@@ -7,6 +7,8 @@
  *   ROWS     an opaque dataset (no driver), such as gdaldem hands over: strictly top to bottom, each
  *            row or block pulled once, on the calling thread; what it reads underneath goes through the lease
  *
+ * A derived source is what an operator makes of one band of another source, and is of that one's kind.
+ *
  * A source describes itself in the planner's terms first (stf_source_info), is opened for the number
  * of readers the plan came to, and is then read unit by unit. */
 #ifndef STF_SOURCE_H
@@ -16,6 +18,7 @@
 #include "gdal.h"
 #include "geometry.h"
 #include "lease.h"
+#include "operator.h"
 #include "status.h"
 
 #ifdef __cplusplus
@@ -44,7 +47,9 @@ typedef struct stf_source_info {
     uint64_t unit_bytes, reader_bytes, reader_lease_bytes, lease_bytes, lease_column_bytes;
     uint32_t lease_extra_columns, min_stripe_columns;
     uint64_t source_blocks, seam_decodes;
-    char summary[160]; /* for the debug output: "512 x 512 blocks of GTiff", ... */
+    uint64_t decodes_before; /* blocks decoded once more, before the copy itself, to know what no window shows */
+    uint64_t kept_bytes;     /* what the source holds from open_readers on to its end */
+    char summary[160];       /* for the debug output: "512 x 512 blocks of GTiff", ... */
 } stf_source_info;
 
 typedef struct stf_source stf_source;
@@ -53,6 +58,7 @@ struct stf_source {
     stf_source_info info;
     GDALDatasetH dataset;   /* the caller's, or unwrapped */
     GDALDatasetH unwrapped; /* what a plain VRT shows, opened and closed by us; or NULL */
+    stf_source *inner;      /* what a derived one reads from, its own; else NULL */
     stf_source_request request;
     void *state;
     bool (*open_readers)(stf_source *source, uint32_t readers,
@@ -69,6 +75,11 @@ stf_source *stf_source_create(GDALDatasetH dataset, const stf_source_request *re
 void stf_source_destroy(stf_source *source); /* calling thread; NULL is legal */
 
 const char *stf_source_kind_name(stf_source_kind kind); /* "BLOCKS", ... */
+
+/* What the operator makes of one band (from 0) of inner, which belongs to the result from now on, even where this fails.
+ * op must outlive it. passes: how often the whole band was read before. */
+stf_source *stf_source_derive(stf_source *inner, uint32_t band, const stf_operator *op, uint32_t passes,
+                              stf_error *err);
 
 /* In the form the pipeline calls. */
 bool stf_source_read_unit(void *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,

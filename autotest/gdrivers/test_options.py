@@ -91,7 +91,7 @@ def test_option_list():
 
 def test_options_are_gtiffs_or_known_to_be_ours():
     ours, theirs = options_of("StreamTIFF"), options_of("GTiff")
-    assert set(ours) - set(theirs) <= {"LEVEL", "MEMORY_CAP", "MEMORY_CAP_STRICT"}
+    assert set(ours) - set(theirs) <= {"DERIVE", "LEVEL", "MEMORY_CAP", "MEMORY_CAP_STRICT"}
     for name in ("INTERLEAVE", "PROFILE", "GEOTIFF_VERSION", "GEOTIFF_KEYS_FLAVOR", "BLOCKXSIZE", "WEBP_LOSSLESS"):
         if name in ours:
             assert ours[name].get("type") in (theirs[name].get("type"), "int")  # GTiff: unsigned int

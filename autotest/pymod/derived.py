@@ -1,0 +1,94 @@
+"""What the tests of DERIVE share: small rasters of heights, and the comparison with what gdaldem writes."""
+
+import numpy as np
+import streamtiff
+from osgeo import gdal, gdal_array, osr
+
+NORTH_UP = (500000, 10, 0, 4600000, 0, -10)
+
+
+def heights(width, height, dtype="Float32", seed=1):
+    """Hills with a plain in them, in the range of every type."""
+    random = np.random.RandomState(seed)
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    z = 60 + 40 * np.sin(x / 9.0) * np.cos(y / 7.0) + 8 * random.random_sample((height, width))
+    z[height // 3 : height // 2, width // 4 : width // 2] = 64
+    if dtype in ("Float32", "Float64"):
+        z = z * 31.7
+    return z.astype("uint8" if dtype == "Byte" else dtype.lower())
+
+
+def with_holes(z, nodata):
+    """Single pixels, a corner, a piece of each edge, and a lake without heights."""
+    height, width = z.shape
+    z = z.copy()
+    z[:3, :5] = nodata
+    z[height // 2 : height // 2 + 9, 2 * width // 3 :] = nodata
+    z[-1:, width // 5 : width // 3] = nodata
+    z[height // 4 :: 29, 3::37] = nodata
+    z[height // 3 : height // 3 + 6, 7:31] = nodata
+    return z
+
+
+def write(path, bands, options=(), nodata=None, transform=NORTH_UP, epsg=32611):
+    """Writes arrays as the bands of a GTiff. Gives the path as a string."""
+    height, width = bands[0].shape
+    code = gdal_array.NumericTypeCodeToGDALTypeCode(bands[0].dtype)
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), width, height, len(bands), code, list(options))
+    if transform:
+        dataset.SetGeoTransform(transform)
+    if epsg:
+        srs = osr.SpatialReference()
+        srs.ImportFromEPSG(epsg)
+        dataset.SetProjection(srs.ExportToWkt())
+    for index, z in enumerate(bands):
+        band = dataset.GetRasterBand(index + 1)
+        if nodata is not None:
+            band.SetNoDataValue(nodata)
+        band.WriteArray(z)
+    dataset = None  # noqa: F841
+    return str(path)
+
+
+def gdaldem(target, source, mode, *arguments, color=None, options=()):
+    """What gdaldem writes with -of GTiff and these creation options, which must leave it to write row by row."""
+    dataset = gdal.DEMProcessing(
+        str(target),
+        source,
+        mode,
+        colorFilename=color,
+        options=list(arguments),
+        format="GTiff",
+        creationOptions=list(options),
+    )
+    assert dataset is not None
+    dataset = None  # noqa: F841
+
+
+def same_as_gdaldem(folder, source, mode, *arguments, color=None, layout=(), also=(), raised=False, warnings=0):
+    """Derives with the driver, and compares the whole file with gdaldem's: pixels, and all that gdalinfo tells.
+
+    layout: creation options for both; also: options that only ours has. raised: the cap may be raised to the floor.
+    Gives the figures."""
+    ours, theirs = folder / "derived.tif", folder / "gdaldem.tif"
+    layout = ["COMPRESS=NONE", *layout]
+    with streamtiff.messages() as expected:
+        gdaldem(theirs, source, mode, *arguments, color=color, options=layout)
+    words = [mode, *([f'"{color}"'] if color else []), *arguments]
+    with streamtiff.messages() as kept:
+        dataset = gdal.GetDriverByName(streamtiff.DRIVER).CreateCopy(
+            str(ours),
+            source if isinstance(source, gdal.Dataset) else gdal.Open(source),
+            options=[*layout, *also, "DERIVE=" + " ".join(words)],
+        )
+    assert dataset is not None, kept
+    if raised:
+        kept = [message for message in kept if "MEMORY_CAP is raised" not in message[2]]
+    assert kept == expected
+    figures = streamtiff.streaming(dataset)
+    dataset = None
+    assert streamtiff.pixels(ours) == streamtiff.pixels(theirs)
+    assert streamtiff.info(ours) == streamtiff.info(theirs)
+    gdal.Unlink(str(ours))
+    gdal.Unlink(str(theirs))
+    return figures

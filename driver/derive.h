@@ -1,0 +1,40 @@
+/* The operators of gdaldem on windows of a raster: bit for bit what gdaldem makes of the whole of it.
+ *
+ * GDALDEMProcessing runs on a window that lies in our memory, seen as a MEM dataset (nothing is copied), and
+ * the result without its outermost pixels is copied out of the MEM dataset that it makes. What gdaldem takes from
+ * the whole raster is found once, and given to every window:
+ *   - from GDAL 3.11 on the scale, where none was asked for, by the units of the raster, and by the latitude of its centre;
+ *   - from GDAL 3.13 on some modes turn a raster that is not north-up; what they turn it into is then our source;
+ *   - the heights that percentages in a colour file stand for (this reads the whole raster, as gdaldem does);
+ *   - which pixels a row's vector code takes, and which are left over for the rest: windows are padded to keep in step.
+ * Windows have no SRS: nothing in a thread of ours asks PROJ.
+ *
+ * color-relief of 8- and 16-bit integers is a table of all values, made once by GDALDEMProcessing. */
+#ifndef STF_DERIVE_H
+#define STF_DERIVE_H
+
+#include "derive_command.h"
+#include "gdal.h"
+#include "operator.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stf_derive stf_derive;
+
+/* Calling thread. command and dataset must outlive it. NULL on failure. */
+stf_derive *stf_derive_create(const stf_derive_command *command, GDALDatasetH dataset, stf_error *err);
+void stf_derive_destroy(stf_derive *derive); /* calling thread; NULL is legal */
+
+GDALDatasetH stf_derive_source(
+    const stf_derive *derive); /* what windows are to be read from; its band is the command's */
+GDALDatasetH stf_derive_shape(const stf_derive *derive); /* all that the result says of itself, and no pixels */
+const stf_operator *stf_derive_operator(const stf_derive *derive);
+/* How often the whole source was read to know what no window shows: 0 or 1. */
+uint32_t stf_derive_passes(const stf_derive *derive);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
