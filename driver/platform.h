@@ -35,6 +35,17 @@ uint64_t stf_platform_cgroup_limit(const char *membership, const char *root);
  * memory (tmpfs, ramfs, /vsimem/). Where that cannot be told: false. */
 bool stf_platform_is_memory_backed(const char *path);
 
+/* What this process has open of the file that path names now. The name may have been given to another file since a
+ * dataset was opened by it, so that opening it again would show other pixels. */
+typedef struct stf_platform_open {
+    uint64_t device, inode; /* of the file that path names now */
+    uint32_t same;          /* descriptors on that file */
+    uint32_t alike;         /* descriptors on other files of the same size: one of them may have had the name before */
+} stf_platform_open;
+/* False where it cannot be told: no such file, or one that is no file of the system's (/vsimem/ has no numbers by which
+ * an old file and a new one of the same name differ). */
+bool stf_platform_open_files(const char *path, stf_platform_open *found);
+
 /* A new scratch file that is read and written at given places, by any threads at once, and is gone when it is closed, or when
  * the process dies. GDAL's own files are no use for that: they have one position, and C's buffered streams underneath read
  * a page for every small write elsewhere. path: of a real folder. NULL: errno tells why (not on Windows). */

@@ -5,9 +5,9 @@
  * decoded tile, and leave the tile's other bands in GDAL's cache: that is what the reader's lease is
  * for). Everything else is read with RasterIO, block by block, through the cache.
  *
- * A GTiff file opened read-only is opened once more for each reader; it must turn out to be the same
- * raster, down to where its first and last blocks lie in the file. Any other dataset is read by its own handle, on
- * the calling thread. */
+ * A GTiff file opened read-only is opened once more for each reader; it must turn out to be the same file, not one
+ * that got its name meanwhile, and the same raster, down to where blocks lie in the file. Any other dataset is read by
+ * its own handle, on the calling thread. */
 #include "source.h"
 
 #include <stdio.h>
@@ -32,6 +32,7 @@ typedef struct blocks_group {
 typedef struct blocks_state {
     bool read_block; /* GDALReadBlock, not RasterIO */
     bool reopen;     /* readers have handles of their own */
+    stf_platform_open file;
     uint32_t readers;
     GDALDatasetH *handles;
     blocks_group *groups;
@@ -100,6 +101,24 @@ static bool blocks_are_separate(GDALDatasetH dataset) {
     return first != 0 && second != 0 && first != second;
 }
 
+/* True where some blocks, from the first to the last, lie at the same places of the file: it may have been written anew
+ * under an open dataset, which still goes by the places it knows. */
+static bool have_same_places(GDALRasterBandH a, GDALRasterBandH b) {
+    const uint64_t looks = 16;
+    int width, height;
+    GDALGetBlockSize(a, &width, &height);
+    uint64_t columns = ((uint64_t)GDALGetRasterBandXSize(a) - 1) / (uint64_t)width + 1;
+    uint64_t rows = ((uint64_t)GDALGetRasterBandYSize(a) - 1) / (uint64_t)height + 1, last = columns * rows - 1;
+    for (uint64_t look = 0; look < looks; look++) {
+        uint64_t block = last / (looks - 1) * look + last % (looks - 1) * look / (looks - 1);
+        uint32_t x = (uint32_t)(block % columns), y = (uint32_t)(block / columns);
+        if (stf_gtiff_block_item(a, "BLOCK_OFFSET", x, y) != stf_gtiff_block_item(b, "BLOCK_OFFSET", x, y) ||
+            stf_gtiff_block_item(a, "BLOCK_SIZE", x, y) != stf_gtiff_block_item(b, "BLOCK_SIZE", x, y))
+            return false;
+    }
+    return true;
+}
+
 static bool is_same_raster(GDALDatasetH a, GDALDatasetH b) {
     double ga[6] = {0}, gb[6] = {0};
     if (GDALGetRasterXSize(a) != GDALGetRasterXSize(b) || GDALGetRasterYSize(a) != GDALGetRasterYSize(b) ||
@@ -111,31 +130,29 @@ static bool is_same_raster(GDALDatasetH a, GDALDatasetH b) {
         int wa, ha, wb, hb;
         GDALGetBlockSize(band_a, &wa, &ha);
         GDALGetBlockSize(band_b, &wb, &hb);
-        uint32_t last_x = (uint32_t)((GDALGetRasterXSize(a) - 1) / wa),
-                 last_y = (uint32_t)((GDALGetRasterYSize(a) - 1) / ha);
         if (GDALGetRasterDataType(band_a) != GDALGetRasterDataType(band_b) || wa != wb || ha != hb ||
-            stf_gtiff_block_item(band_a, "BLOCK_OFFSET", 0, 0) != stf_gtiff_block_item(band_b, "BLOCK_OFFSET", 0, 0) ||
-            stf_gtiff_block_item(band_a, "BLOCK_OFFSET", last_x, last_y) !=
-                stf_gtiff_block_item(band_b, "BLOCK_OFFSET", last_x, last_y) ||
-            stf_gtiff_block_item(band_a, "BLOCK_SIZE", last_x, last_y) !=
-                stf_gtiff_block_item(band_b, "BLOCK_SIZE", last_x, last_y))
+            !have_same_places(band_a, band_b))
             return false;
     }
     return true;
 }
 
-static GDALDatasetH open_again(GDALDatasetH dataset) {
+/* Opens the dataset's file again; NULL: that is not possible, or it is another file by now. known: the file that the
+ * dataset is known to have open. */
+static GDALDatasetH open_again(GDALDatasetH dataset, const stf_platform_open *known) {
     const char *const drivers[] = {"GTiff", NULL};
+    const char *path = GDALGetDescription(dataset);
+    stf_platform_open now;
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    GDALDatasetH again = GDALOpenEx(GDALGetDescription(dataset), GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL,
-                                    drivers, (const char *const *)stf_gdal_open_options(dataset), NULL);
+    GDALDatasetH again = GDALOpenEx(path, GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, drivers,
+                                    (const char *const *)stf_gdal_open_options(dataset), NULL);
     CPLPopErrorHandler();
     CPLErrorReset();
-    if (again && !is_same_raster(dataset, again)) {
-        GDALClose(again);
-        again = NULL;
-    }
-    return again;
+    if (again && stf_platform_open_files(path, &now) && now.device == known->device && now.inode == known->inode &&
+        is_same_raster(dataset, again))
+        return again;
+    GDALClose(again);
+    return NULL;
 }
 
 /* The first reader's handle is opened while the source is described: that it can be is part of the description. */
@@ -144,7 +161,12 @@ static bool try_reopen(stf_source *source, blocks_state *state) {
     if (!state->read_block || !stf_gtiff_is(dataset) || GDALGetAccess(dataset) != GA_ReadOnly ||
         !blocks_are_separate(dataset))
         return false;
-    GDALDatasetH again = open_again(dataset);
+    /* Whose descriptor is whose cannot be asked. If the dataset had an older file of that name open, there would be a
+     * descriptor on another file; of another size, it would be another raster. */
+    if (!stf_platform_open_files(GDALGetDescription(dataset), &state->file) || state->file.same == 0 ||
+        state->file.alike > 0)
+        return false;
+    GDALDatasetH again = open_again(dataset, &state->file);
     if (!again)
         return false;
     state->handles = VSICalloc(1, sizeof(GDALDatasetH));
@@ -168,7 +190,7 @@ static bool open_readers(stf_source *source, uint32_t readers, stf_error *err) {
         return stf_fail(err, CPLE_OutOfMemory, "No memory for %u readers", readers);
     state->handles = handles;
     while (state->readers < readers) {
-        handles[state->readers] = open_again(source->dataset);
+        handles[state->readers] = open_again(source->dataset, &state->file);
         if (!handles[state->readers])
             return stf_fail(err, CPLE_OpenFailed, "%s cannot be opened a second time, or has changed meanwhile",
                             GDALGetDescription(source->dataset));

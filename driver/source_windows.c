@@ -17,6 +17,7 @@
 #include "cpl_string.h"
 #include "cpl_vsi.h"
 #include "messages.h"
+#include "platform.h"
 #include "source.h"
 #include "vrt_layers.h"
 #include "vrt_warped.h"
@@ -121,6 +122,9 @@ static bool is_plain(GDALDatasetH vrt, const stf_vrt_layers *layers) {
 
 /* Opens what a plain VRT shows; NULL: leave the VRT as it is. */
 static GDALDatasetH unwrap(GDALDatasetH vrt, const char *path) {
+    stf_platform_open file;
+    if (!stf_platform_open_files(path, &file) || file.alike > 0)
+        return NULL; /* the VRT may have an older file of that name open, and shows that one */
     CPLPushErrorHandler(CPLQuietErrorHandler);
     GDALDatasetH inner = GDALOpenEx(path, GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, NULL, NULL, NULL);
     CPLPopErrorHandler();

@@ -180,6 +180,47 @@ TEST(MemoryBacked, names_that_are_no_files) {
     EXPECT_EQ(stf_platform_is_memory_backed("no_such_file.tif"), stf_platform_is_memory_backed("."));
 }
 
+#if defined(__unix__)
+void write_file(const std::string &path, const char *text) {
+    VSILFILE *file = VSIFOpenL(path.c_str(), "wb");
+    ASSERT_NE(file, nullptr);
+    ASSERT_EQ(VSIFWriteL(text, 1, strlen(text), file), strlen(text));
+    VSIFCloseL(file);
+}
+
+TEST(OpenFiles, file_that_lost_its_name) {
+    const std::string path = CPLGenerateTempFilename("open"), other = path + ".other";
+    write_file(path, "one");
+    write_file(other, "two");
+    stf_platform_open found;
+    ASSERT_TRUE(stf_platform_open_files(path.c_str(), &found));
+    EXPECT_EQ(found.same, 0u);
+    EXPECT_EQ(found.alike, 0u);
+    VSILFILE *open = VSIFOpenL(path.c_str(), "rb");
+    ASSERT_TRUE(stf_platform_open_files(path.c_str(), &found));
+    EXPECT_EQ(found.same, 1u);
+    EXPECT_EQ(found.alike, 0u);
+    const stf_platform_open before = found;
+    ASSERT_EQ(VSIRename(other.c_str(), path.c_str()), 0);
+    ASSERT_TRUE(stf_platform_open_files(path.c_str(), &found));
+    EXPECT_EQ(found.same, 0u);
+    EXPECT_EQ(found.alike, 1u) << "a file of three bytes that may have had the name";
+    EXPECT_NE(found.inode, before.inode);
+    write_file(path, "longer"); // in place
+    ASSERT_TRUE(stf_platform_open_files(path.c_str(), &found));
+    EXPECT_EQ(found.alike, 0u);
+    VSIFCloseL(open);
+    VSIUnlink(path.c_str());
+    EXPECT_FALSE(stf_platform_open_files(path.c_str(), &found));
+}
+
+TEST(OpenFiles, no_files) {
+    stf_platform_open found;
+    for (const char *path : {"", "/", "/vsimem/a.tif", "/vsicurl/http://a/b.tif", "GTIFF_DIR:1:a.tif", "/dev/null"})
+        EXPECT_FALSE(stf_platform_open_files(path, &found)) << path;
+}
+#endif
+
 TEST(Process, has_an_id) {
     EXPECT_NE(stf_platform_process_id(), 0u);
 }
