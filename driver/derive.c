@@ -15,7 +15,8 @@
 #include "scratch.h"
 
 #define STAND_IN_PX 16
-#define VECTOR_PX 8                    /* a multiple of what gdaldem's vector code takes at a time */
+#define VECTOR_PX 8 /* a multiple of what gdaldem's vector code takes at a time */
+#define PI 3.14159265358979323846
 #define RUN_BYTES ((uint64_t)64 << 10) /* two MEM datasets and what GDAL keeps beside them */
 
 struct stf_derive {
@@ -347,7 +348,7 @@ static void find_scale(const stf_derive *derive, double *x, double *y) {
         double radians = OSRGetAngularUnits(srs, NULL);
         double latitude = (derive->transform[3] + GDALGetRasterYSize(source) * derive->transform[5] / 2) * radians;
         *y = radians * OSRGetSemiMajor(srs, NULL) / metres;
-        if (fabs(latitude) / M_PI * 180 > 80)
+        if (fabs(latitude) / PI * 180 > 80)
             CPLError(CE_Warning, CPLE_AppDefined,
                      "Automatic computation of xscale at high latitudes may lead to incorrect results. The source "
                      "dataset should likely be reprojected to a polar projection");
