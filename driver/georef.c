@@ -179,30 +179,12 @@ static void set_whole_bytes(GDALDatasetH stand_in, stf_tag_list *tags) {
         bits[i] = (uint16_t)GDALGetDataTypeSizeBits(type);
 }
 
-static char *read_pam(const char *path, stf_error *err) {
-    vsi_l_offset size = 0;
-    VSIStatBufL status;
-    if (VSIStatExL(path, &status, VSI_STAT_EXISTS_FLAG) != 0)
-        return NULL;
-    const void *data = VSIGetMemFileBuffer(path, &size, FALSE);
-    char *text = data ? VSIMalloc((size_t)size + 1) : NULL;
-    if (!text) {
-        stf_fail(err, CPLE_OutOfMemory, "Cannot read the sidecar that GTiff wrote, %llu bytes",
-                 (unsigned long long)size);
-        return NULL;
-    }
-    memcpy(text, data, (size_t)size);
-    text[size] = 0;
-    return text;
-}
-
 bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
                         stf_error *err) {
     memset(out, 0, sizeof(*out));
     /* The address is this call's alone, and /vsimem is the process's alone. */
     char *folder = CPLStrdup(CPLSPrintf("/vsimem/streamtiff-%p", (void *)out));
     char *name = CPLStrdup(CPLSPrintf("%s/template.tif", folder));
-    char *pam = CPLStrdup(CPLSPrintf("%s.aux.xml", name));
     stf_error local = {0}; /* err may hold a failure already, or be NULL */
     VSIMkdir(folder, 0755);
     if (write_template(stand_in, target, strict, options, name, &local)) {
@@ -210,11 +192,10 @@ bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, 
         tiff_bytes tiff = {VSIGetMemFileBuffer(name, &size, FALSE), 0};
         tiff.size = tiff.data ? size : 0;
         if (parse(&tiff, &out->tags, &local))
-            out->pam_xml = read_pam(pam, &local);
+            stf_side_files_read(name, &out->side_files, &local);
         set_whole_bytes(stand_in, &out->tags);
     }
     VSIRmdirRecursive(folder);
-    CPLFree(pam);
     CPLFree(name);
     CPLFree(folder);
     if (local.number == 0)
@@ -225,26 +206,14 @@ bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, 
 
 bool stf_georef_write_sidecar(const stf_georef *georef, const char *target, stf_error *err) {
     VSIStatBufL status;
-    if (!georef->pam_xml || STARTS_WITH(target, "/vsistdout"))
+    if (!stf_side_files_any(&georef->side_files) || STARTS_WITH(target, "/vsistdout"))
         return true;
     if (VSIStatExL(target, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && !VSI_ISREG(status.st_mode))
         return true; /* a pipe has no sidecar */
-    char *path = CPLStrdup(CPLSPrintf("%s.aux.xml", target));
-    size_t bytes = strlen(georef->pam_xml);
-    VSILFILE *file = VSIFOpenL(path, "wb");
-    bool done = file && VSIFWriteL(georef->pam_xml, 1, bytes, file) == bytes;
-    if (file && VSIFCloseL(file) != 0)
-        done = false;
-    if (file && !done)
-        VSIUnlink(path);
-    if (!done)
-        stf_fail(err, CPLE_FileIO, "Cannot write the %llu bytes of the sidecar %s", (unsigned long long)bytes, path);
-    CPLFree(path);
-    return done;
+    return stf_side_files_write(&georef->side_files, target, err);
 }
 
 void stf_georef_free(stf_georef *georef) {
     stf_tag_list_free(&georef->tags);
-    VSIFree(georef->pam_xml);
-    georef->pam_xml = NULL;
+    stf_side_files_free(&georef->side_files);
 }

@@ -6,6 +6,7 @@
 
 #include "gdal.h"
 #include "options.h"
+#include "side_files.h"
 #include "status.h"
 #include "tiff_file.h"
 
@@ -14,10 +15,10 @@ extern "C" {
 #endif
 
 typedef struct stf_georef {
-    stf_tag_list tags; /* all of the template's tags but the structural ones that the container sets
+    stf_tag_list tags;         /* all of the template's tags but the structural ones that the container sets
                           (size, tiling, offsets, compression, predictor, JPEG tables): bits, sample
                           format, photometric, extra samples, colour map, geo keys, metadata, ... */
-    char *pam_xml;     /* the .aux.xml that GTiff left beside the template, or NULL */
+    stf_side_files side_files; /* that GTiff left beside the template */
 } stf_georef;
 
 /* stand_in: a dataset with the source's bands and metadata but few pixels (stf_gdal_stand_in in
@@ -29,7 +30,7 @@ typedef struct stf_georef {
 bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
                         stf_error *err);
 
-/* Writes pam_xml (where there is one) as target.aux.xml, as GTiff would have left it. Does nothing for
+/* Writes the side files beside the target, as GTiff would have left them. Does nothing for
  * a target that is a pipe, a device or /vsistdout/. */
 bool stf_georef_write_sidecar(const stf_georef *georef, const char *target, stf_error *err);
 

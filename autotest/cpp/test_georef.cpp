@@ -1,6 +1,7 @@
 // What GTiff's CreateCopy would say of a source, taken over tag by tag: a file with the harvested tags
 // and other tiles must read, in GDAL, like the one GTiff itself wrote.
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -181,7 +182,7 @@ class GeorefTest : public testing::Test {
 
 TEST_F(GeorefTest, nothing_to_say) {
     ExpectLikeGtiff(Source(GDT_Byte));
-    EXPECT_FALSE(georef.pam_xml);
+    EXPECT_FALSE(stf_side_files_any(&georef.side_files));
 }
 
 TEST_F(GeorefTest, every_type) {
@@ -257,8 +258,10 @@ TEST_F(GeorefTest, categories_go_to_the_sidecar) {
     names.AddString("land");
     GDALSetRasterCategoryNames(source.Band(1), names.List());
     ExpectLikeGtiff(source);
-    ASSERT_TRUE(georef.pam_xml);
-    EXPECT_NE(std::string(georef.pam_xml).find("land"), std::string::npos);
+    ASSERT_TRUE(georef.side_files.bytes[0]);
+    EXPECT_NE(std::string(reinterpret_cast<const char *>(georef.side_files.bytes[0]), georef.side_files.sizes[0])
+                  .find("land"),
+              std::string::npos);
 }
 
 TEST_F(GeorefTest, ground_control_points) {
@@ -367,7 +370,8 @@ TEST_F(GeorefTest, gtiff_refuses) {
 }
 
 TEST_F(GeorefTest, sidecar_cannot_be_written) {
-    georef.pam_xml = VSIStrdup("<PAMDataset/>");
+    georef.side_files.bytes[0] = reinterpret_cast<unsigned char *>(VSIStrdup("<PAMDataset/>"));
+    georef.side_files.sizes[0] = strlen("<PAMDataset/>");
     EXPECT_TRUE(stf_georef_write_sidecar(&georef, "/vsistdout/", &error));
     EXPECT_FALSE(stf_georef_write_sidecar(&georef, "/nowhere/at/all.tif", &error));
     EXPECT_EQ(error.number, CPLE_FileIO);

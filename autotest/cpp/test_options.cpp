@@ -653,7 +653,7 @@ TEST_F(OptionList, catches_errors) {
                              "STREAMABLE_OUTPUT=YES",
                              "ENDIANNESS=BIG",
                              "JPEGTABLESMODE=1",
-                             "TFW=YES",
+                             "NO_SUCH=YES",
                              "COMPRESS=FOO",
                              "PREDICTOR=4",
                              "ZLEVEL=13",

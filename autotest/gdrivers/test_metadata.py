@@ -138,13 +138,55 @@ ITEMS = [
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: "nothing" if item.__name__ == "<lambda>" else item.__name__)
 @pytest.mark.parametrize("profile", ["GDALGeoTIFF", "GeoTIFF", "BASELINE"])
-def test_item(request, tmp_path, item, profile):
-    if item is with_rpc and profile != "GDALGeoTIFF":
-        reason = "GTiff writes a file .RPB beside the output, and we do not yet"
-        request.node.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+def test_item(tmp_path, item, profile):
     source = plain()
     item(source)
     streamtiff.same_as_gtiff(tmp_path, source, *SAME, f"PROFILE={profile}")
+
+
+SIDE_FILES = [
+    ["TFW=YES"],
+    ["WORLDFILE=YES"],
+    ["RPB=YES"],
+    ["RPB=NO"],
+    ["RPCTXT=YES"],
+    ["TFW=YES", "RPB=YES", "RPCTXT=YES"],
+    ["PROFILE=GeoTIFF", "RPB=NO"],
+    ["PROFILE=GeoTIFF", "RPCTXT=YES"],
+    ["PROFILE=BASELINE", "TFW=YES"],
+    ["PROFILE=BASELINE", "RPB=YES", "RPCTXT=YES"],
+]
+
+
+@pytest.mark.parametrize("options", SIDE_FILES, ids=",".join)
+@pytest.mark.parametrize("item", [with_rotation, with_rpc])
+@pytest.mark.parametrize("name", ["out.tif", "two.dots.tiff", "folder.d/none"])
+def test_side_files(tmp_path, item, options, name):
+    """The same files as GTiff's beside the output, byte by byte."""
+    source = plain()
+    item(source)
+    if "." not in name.split("/")[-1] and "RPCTXT=YES" in options:
+        name += ".tif"  # GTiff looks for the extension's dot in the whole path: without one it writes elsewhere
+    found = {}
+    for driver in ("GTiff", "StreamTIFF"):
+        folder = tmp_path / driver
+        (folder / name).parent.mkdir(parents=True)
+        with streamtiff.messages():
+            dataset = streamtiff.create_quietly(driver, folder / name, source, [*SAME, *options])
+        assert dataset is not None
+        dataset = None
+        files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+        found[driver] = {str(key): path.read_bytes() for key, path in files.items() if str(key) != name}
+    assert found["StreamTIFF"] == found["GTiff"]
+
+
+def test_side_files_of_a_failed_copy(tmp_path):
+    """The raster does not stand there without what is to stand beside it, nor the other way round."""
+    source = plain()
+    with_rpc(source)
+    (tmp_path / "out_RPC.TXT").mkdir()
+    text = streamtiff.refused(tmp_path / "out.tif", source, "RPB=YES", "RPCTXT=YES", "PROFILE=BASELINE")
+    assert "out_RPC.TXT" in text
 
 
 @pytest.mark.parametrize("bands", [2, 3, 4, 5])
