@@ -157,13 +157,18 @@ static tile_layout layout_of(const stf_assembly *assembly, uint64_t tile) {
     return layout;
 }
 
-static void fill_constant(const stf_assembly *assembly, uint64_t tile, uint32_t place, uint32_t slot) {
-    tile_layout layout = layout_of(assembly, tile);
-    unsigned char value[STF_MAX_SAMPLE_BYTES];
+/* The one sample value of a tile whose place says that it is a constant. */
+static void constant_value(const stf_assembly *assembly, uint64_t tile, uint32_t place, unsigned char *value) {
     if (place == KNOWN)
         stf_constants_of_tile(&assembly->plan->constants, assembly->geometry, tile, value);
     else
-        memcpy(value, assembly->values[place - CONSTANT], sizeof value);
+        memcpy(value, assembly->values[place - CONSTANT], STF_MAX_SAMPLE_BYTES);
+}
+
+static void fill_constant(const stf_assembly *assembly, uint64_t tile, uint32_t place, uint32_t slot) {
+    tile_layout layout = layout_of(assembly, tile);
+    unsigned char value[STF_MAX_SAMPLE_BYTES];
+    constant_value(assembly, tile, place, value);
     unsigned char *pixels = stf_pool_item(assembly->slots, slot);
     size_t bytes = layout.row_bytes * assembly->tile_height_px;
     for (size_t i = 0; i < bytes; i += layout.sample_bytes)
@@ -311,6 +316,16 @@ bool stf_assembly_filled(stf_assembly *assembly, uint64_t tile) {
 uint32_t stf_assembly_slot(const stf_assembly *assembly, uint64_t tile) {
     const tile_state *state = &assembly->tiles[tile];
     return is_constant(state) || is_spilled(assembly, tile) ? STF_NO_SLOT : state->place;
+}
+
+bool stf_assembly_uniform(const stf_assembly *assembly, uint64_t tile, stf_uniform *value) {
+    const tile_state *state = &assembly->tiles[tile];
+    const stf_plane *plane = &assembly->geometry->planes[stf_geometry_tile_plane(assembly->geometry, tile)];
+    unsigned char sample[STF_MAX_SAMPLE_BYTES];
+    if (!is_constant(state))
+        return false;
+    constant_value(assembly, tile, state->place, sample);
+    return stf_uniform_of_sample(sample, assembly->geometry->sample_bytes, plane->bands, value);
 }
 
 /* One band that is a tile of its own lies in the slot as it does in the region, but for the padding of its rows. */

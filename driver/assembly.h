@@ -15,6 +15,7 @@
 #define STF_ASSEMBLY_H
 
 #include "budget.h"
+#include "uniform.h"
 #include "geometry.h"
 #include "plan.h"
 #include "spill.h"
@@ -57,6 +58,8 @@ bool stf_assembly_is_last(const stf_assembly *assembly, uint64_t tile);
 
 /* [lock] The slot a complete tile lies in, or STF_NO_SLOT: then the caller takes one for it. */
 uint32_t stf_assembly_slot(const stf_assembly *assembly, uint64_t tile);
+/* [lock] True where a complete tile is one value without a home; says which, if a pixel of it is not too large to tell. */
+bool stf_assembly_uniform(const stf_assembly *assembly, uint64_t tile, stf_uniform *value);
 /* Makes a complete tile ready for the encoder, in this slot: reads it back from the spill or fills in
  * its constant, and repeats its last column and row into the part outside the raster (which compresses
  * best). rows: how many of its rows are to be encoded. */

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "pipeline.h"
 #include "source.h"
+#include "sparse.h"
 #include "tiff_file.h"
 
 /* All that a copy holds; create_copy.c releases it. */
@@ -32,6 +33,7 @@ typedef struct stf_copy {
     stf_plane *planes;
     stf_geometry geometry;
     stf_tile_format format;
+    stf_sparse sparse;
     stf_demand demand;
     stf_plan plan;
     stf_budget *budget;

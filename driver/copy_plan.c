@@ -6,6 +6,7 @@
 #include "tiff.h"
 
 #define STAND_IN_PX 16
+#define TIFFTAG_GDAL_NODATA 42113
 
 static stf_sample_kind kind_of(GDALDataType type) {
     if (GDALDataTypeIsComplex(type))
@@ -95,6 +96,14 @@ static void describe_tiles(stf_copy *c) {
     }
 }
 
+/* The harvested tags are those of the file: what a reader takes for a missing tile. */
+static void describe_sparse(stf_copy *c) {
+    const stf_tag *nodata = stf_tag_list_find(&c->georef.tags, TIFFTAG_GDAL_NODATA);
+    bool known = nodata && nodata->type == TIFF_ASCII && ((const char *)nodata->values)[nodata->count - 1] == 0;
+    stf_sparse_init(&c->sparse, c->options.sparse_ok, c->type, known ? nodata->values : NULL, c->format.sample_bits,
+                    c->format.sample_format);
+}
+
 static bool describe_planes(stf_copy *c, stf_error *err) {
     uint32_t planes = c->options.pixel_interleave ? 1 : c->raster.bands;
     uint32_t each = c->options.pixel_interleave ? c->raster.bands : 1;
@@ -125,13 +134,15 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     demand->cap_bytes = c->options.cap_bytes;
     demand->threads = c->options.threads;
     demand->parallel_read = info->parallel_read;
+    demand->may_be_constant = info->constants.of_unit != NULL;
+    demand->constants = info->constants;
     demand->unit_bytes = info->unit_bytes;
     demand->reader_bytes = info->reader_bytes;
     demand->reader_lease_bytes = info->reader_lease_bytes;
     demand->slot_bytes = stf_encoder_bound_bytes(&c->format);
     demand->encoder_bytes = stf_encoder_cost_bytes(&c->format);
-    demand->table_bytes = stf_add(stf_add(stf_tiff_file_table_bytes(tiles), stf_assembly_cost_bytes(&c->geometry)),
-                                  stf_add(stf_spill_cost_bytes(tiles), info->kept_bytes));
+    demand->table_bytes =
+        stf_add(stf_tiff_file_table_bytes(tiles), stf_add(stf_pipeline_table_bytes(&c->geometry), info->kept_bytes));
     demand->lease_bytes = info->lease_bytes;
     demand->lease_column_bytes = info->lease_column_bytes;
     demand->lease_extra_columns = info->lease_extra_columns;
@@ -202,6 +213,7 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
     if (!c->source || !describe_planes(c, err))
         return false;
     describe_tiles(c);
+    describe_sparse(c);
     stf_encoder *trial =
         stf_encoder_create(&c->format, err); /* a format the codec refuses fails before the first byte */
     if (!trial)

@@ -59,6 +59,7 @@ static bool copy_pixels(stf_copy *c, stf_error *err) {
     job.demand = &c->demand;
     job.plan = &c->plan;
     job.format = &c->format;
+    job.sparse = c->sparse;
     job.target = c->target;
     job.budget = c->budget;
     job.source.context = c->source;

@@ -28,6 +28,10 @@ CSLConstList stf_gdal_open_options(GDALDatasetH dataset);
 /* True where the block is in GDAL's cache now. Loads nothing. */
 int stf_gdal_block_is_cached(GDALRasterBandH band, int x, int y);
 
+/* GTiff's own question whether pixels are all nodata. bits and format (SAMPLEFORMAT_*): of a sample; a row is row_px wide. */
+int stf_gdal_has_only_nodata(const void *pixels, double nodata, size_t width, size_t height, size_t row_px,
+                             size_t samples, int bits, int format);
+
 #ifdef __cplusplus
 }
 #endif

@@ -242,8 +242,10 @@ bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_
     memset(out, 0, sizeof(*out));
     return check_raster(raster, err) && stf_options_parse_codec(user_options, raster, &out->codec, err) &&
            parse_layout(user_options, raster, out, err) && stf_options_check_codec(out, raster, err) &&
-           parse_bigtiff(user_options, &out->bigtiff, err) && parse_threads(user_options, &out->threads, err) &&
-           parse_cap(user_options, out, err) && collect_gtiff_options(user_options, out, err);
+           parse_bigtiff(user_options, &out->bigtiff, err) &&
+           stf_options_get_bool(user_options, "SPARSE_OK", &out->sparse_ok, err) &&
+           parse_threads(user_options, &out->threads, err) && parse_cap(user_options, out, err) &&
+           collect_gtiff_options(user_options, out, err);
 }
 
 void stf_options_free(stf_options *options) {

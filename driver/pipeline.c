@@ -18,8 +18,12 @@ typedef enum { JOB_WAITS, JOB_ENCODING, JOB_ENCODED } job_state;
 typedef struct tile_job {
     job_state state;
     uint64_t tile;
-    uint32_t slot; /* STF_NO_SLOT: still in the spill, or a constant */
+    uint32_t slot;       /* STF_NO_SLOT: still in the spill, or a constant; or no longer needed */
+    const void *encoded; /* in the slot, or kept as what a constant comes to */
     size_t encoded_bytes;
+    uint32_t rows; /* encoded ones */
+    bool constant; /* value is known, and worth keeping */
+    stf_uniform value;
 } tile_job;
 
 typedef struct pipeline {
@@ -48,6 +52,7 @@ typedef struct pipeline {
     uint64_t tile_count;
     tile_job *jobs; /* ring, by that order */
     uint64_t job_room;
+    stf_uniform_store *uniforms;
     stf_encoder **encoders; /* one for each worker, made when first used */
     double told;            /* the progress last reported */
 } pipeline;
@@ -156,6 +161,7 @@ static void tile_was_filled(pipeline *p, uint64_t tile) {
     job->state = JOB_WAITS;
     job->tile = tile;
     job->slot = stf_assembly_slot(p->assembly, tile);
+    job->constant = false;
     p->next_complete++;
     CPLCondBroadcast(p->changed);
 }
@@ -211,15 +217,76 @@ static bool ready_encoder(pipeline *p, uint32_t number, stf_error *err) {
     return p->encoders[number] != NULL;
 }
 
+/* Under the lock: what a constant comes to, where that is known already. */
+static bool find_constant(pipeline *p, tile_job *job) {
+    job->encoded = stf_uniform_store_find(p->uniforms, &job->value, job->rows, &job->encoded_bytes);
+    return job->encoded != NULL;
+}
+
+static void leave_out(tile_job *job) {
+    job->encoded = NULL;
+    job->encoded_bytes = 0;
+}
+
+/* Under the lock: a tile that came as one value may need neither slot nor encoder. */
+static bool needs_no_slot(pipeline *p, tile_job *job) {
+    const stf_tile_format *format = p->job->format;
+    if (job->slot != STF_NO_SLOT || !stf_assembly_uniform(p->assembly, job->tile, &job->value))
+        return false;
+    stf_window valid = stf_geometry_tile_window(p->job->geometry, job->tile);
+    job->rows = format->tiled ? format->height_px : valid.height;
+    if (!stf_sparse_omits_uniform(&p->job->sparse, &job->value, &valid, format->width_px,
+                                  p->job->geometry->sample_bytes))
+        return find_constant(p, job);
+    leave_out(job);
+    return true;
+}
+
+/* Looks at a tile that lies in its slot: true where there is nothing to encode. */
+static bool is_done_already(pipeline *p, tile_job *job) {
+    const stf_geometry *geometry = p->job->geometry;
+    const void *pixels = stf_pool_item(p->slots, job->slot);
+    stf_window valid = stf_geometry_tile_window(geometry, job->tile);
+    size_t row_px = p->job->format->width_px;
+    size_t samples = geometry->planes[stf_geometry_tile_plane(geometry, job->tile)].bands;
+    if (stf_sparse_omits(&p->job->sparse, pixels, &valid, row_px, samples)) {
+        leave_out(job);
+        return true;
+    }
+    job->constant = stf_uniform_of_pixels(pixels, samples * geometry->sample_bytes, row_px * job->rows, &job->value);
+    if (!job->constant)
+        return false;
+    lock(p);
+    bool found = find_constant(p, job);
+    unlock(p);
+    return found;
+}
+
+static bool encode_pixels(pipeline *p, uint32_t number, tile_job *job, stf_error *err) {
+    void *pixels = stf_pool_item(p->slots, job->slot);
+    job->encoded = pixels;
+    return ready_encoder(p, number, err) &&
+           stf_encoder_encode(p->encoders[number], pixels, (size_t)p->job->demand->slot_bytes, job->rows,
+                              &job->encoded_bytes, err);
+}
+
 static bool encode(pipeline *p, uint32_t number, tile_job *job, stf_error *err) {
-    uint32_t rows;
     stf_messages_begin(&p->messages);
-    bool done = ready_encoder(p, number, err) &&
-                stf_assembly_finish(p->assembly, job->tile, job->slot, p->job->format->tiled, &rows, err) &&
-                stf_encoder_encode(p->encoders[number], stf_pool_item(p->slots, job->slot),
-                                   (size_t)p->job->demand->slot_bytes, rows, &job->encoded_bytes, err);
+    bool done = stf_assembly_finish(p->assembly, job->tile, job->slot, p->job->format->tiled, &job->rows, err) &&
+                (is_done_already(p, job) || encode_pixels(p, number, job, err));
     stf_messages_end();
     return done;
+}
+
+/* Under the lock. What lies in a slot is kept if it is a constant's; a slot without tile is free at once. */
+static void tile_was_encoded(pipeline *p, tile_job *job) {
+    bool in_slot = job->encoded == stf_pool_item(p->slots, job->slot);
+    if (in_slot && job->constant)
+        stf_uniform_store_keep(p->uniforms, &job->value, job->rows, job->encoded, job->encoded_bytes);
+    if (!in_slot) {
+        stf_pool_give(p->slots, job->slot);
+        job->slot = STF_NO_SLOT;
+    }
 }
 
 /* Complete tiles are begun strictly in order: a tile that has to wait for a slot is never overtaken by one that
@@ -228,19 +295,22 @@ static bool step_encode(pipeline *p, uint32_t number) {
     tile_job *job = &p->jobs[p->next_start % p->job_room];
     if (p->next_start == p->next_complete)
         return false;
-    if (job->slot == STF_NO_SLOT && stf_pool_free_items(p->slots) == 0)
+    bool no_slot = needs_no_slot(p, job);
+    if (!no_slot && job->slot == STF_NO_SLOT && stf_pool_free_items(p->slots) == 0)
         return false;
     stf_error err = {0};
-    bool done = job->slot != STF_NO_SLOT || stf_pool_take(p->slots, &job->slot, &err);
+    bool done = no_slot || job->slot != STF_NO_SLOT || stf_pool_take(p->slots, &job->slot, &err);
     p->next_start++;
     job->state = JOB_ENCODING;
-    if (done) {
+    if (done && !no_slot) {
         unlock(p);
         done = encode(p, number, job, &err);
         lock(p);
-        stf_assembly_leave(p->assembly, job->tile);
-        job->state = JOB_ENCODED;
+        if (done)
+            tile_was_encoded(p, job);
     }
+    stf_assembly_leave(p->assembly, job->tile);
+    job->state = JOB_ENCODED;
     if (!done)
         fail(p, &err);
     CPLCondBroadcast(p->changed);
@@ -255,12 +325,12 @@ static bool step_commit(pipeline *p) {
         return false;
     stf_error err = {0};
     unlock(p);
-    bool done = p->job->sink.commit(p->job->sink.context, job->tile, stf_pool_item(p->slots, job->slot),
-                                    job->encoded_bytes, &err);
+    bool done = p->job->sink.commit(p->job->sink.context, job->tile, job->encoded, job->encoded_bytes, &err);
     lock(p);
     if (!done)
         fail(p, &err);
-    stf_pool_give(p->slots, job->slot);
+    if (job->slot != STF_NO_SLOT)
+        stf_pool_give(p->slots, job->slot);
     p->next_commit++;
     CPLCondBroadcast(p->changed);
     return true;
@@ -362,7 +432,8 @@ static bool set_up(pipeline *p, stf_error *err) {
     p->units = VSICalloc(plan->unit_buffers, sizeof *p->units);
     p->reader_charged = VSICalloc(plan->readers, sizeof *p->reader_charged);
     p->encoders = VSICalloc(plan->encoders, sizeof(stf_encoder *));
-    if (!p->mutex || !p->changed || !p->jobs || !p->units || !p->reader_charged || !p->encoders ||
+    p->uniforms = stf_uniform_store_create();
+    if (!p->uniforms || !p->mutex || !p->changed || !p->jobs || !p->units || !p->reader_charged || !p->encoders ||
         !stf_messages_init(&p->messages))
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the queues of the copy");
     p->slots = stf_pool_create(job->budget, (size_t)job->demand->slot_bytes, plan->slots, "output tiles", err);
@@ -378,14 +449,16 @@ static bool set_up(pipeline *p, stf_error *err) {
     return p->assembly != NULL;
 }
 
-/* Any encoder will do, all of them add the same tags. */
-static bool keep_codec_tags(const pipeline *p, stf_tag_list *tags, stf_error *err) {
+/* Any encoder will do, all of them add the same tags. A file without tiles has them, too. */
+static bool keep_codec_tags(pipeline *p, stf_tag_list *tags, stf_error *err) {
     stf_codec_tag found[8];
     uint32_t used = 0;
     while (used < p->job->plan->encoders && !p->encoders[used])
         used++;
     if (used == p->job->plan->encoders)
-        return true;
+        used = 0;
+    if (!ready_encoder(p, used, err))
+        return false;
     size_t count = stf_encoder_tags(p->encoders[used], found, sizeof found / sizeof *found);
     for (size_t i = 0; i < count; i++)
         if (!stf_tag_list_set(tags, found[i].tag, found[i].type, found[i].count, found[i].values, err))
@@ -407,6 +480,7 @@ static void take_down(pipeline *p) {
     stf_pool_destroy(p->buffers);
     stf_pool_destroy(p->slots);
     stf_messages_free(&p->messages);
+    stf_uniform_store_destroy(p->uniforms);
     VSIFree(p->encoders);
     VSIFree(p->reader_charged);
     VSIFree(p->units);
@@ -415,6 +489,11 @@ static void take_down(pipeline *p) {
         CPLDestroyCond(p->changed);
     if (p->mutex)
         CPLDestroyMutex(p->mutex);
+}
+
+uint64_t stf_pipeline_table_bytes(const stf_geometry *geometry) {
+    uint64_t tables = stf_add(stf_assembly_cost_bytes(geometry), stf_spill_cost_bytes(stf_geometry_tiles(geometry)));
+    return stf_add(tables, stf_uniform_store_cost_bytes());
 }
 
 bool stf_pipeline_run(const stf_pipeline_job *job, stf_pipeline_result *result, stf_error *err) {

@@ -10,6 +10,9 @@
  * always has its buffer, an open tile always has its home, the oldest complete tile always has a slot
  * or finds one of the reserved ones, and the number of slots is at least what the plan saw open.
  *
+ * A tile of one value is encoded once for each value, by whoever has the first; the bytes are kept. A tile that the file
+ * leaves out is committed with no bytes.
+ *
  * The order of tiles in the file depends on the plan's order of units, not on threads. The first
  * error wins; everybody stops at the next step; nothing is left running on return. */
 #ifndef STF_PIPELINE_H
@@ -19,6 +22,7 @@
 #include "cpl_progress.h"
 #include "encoder.h"
 #include "plan.h"
+#include "sparse.h"
 #include "tiff_file.h"
 
 #ifdef __cplusplus
@@ -47,17 +51,23 @@ typedef struct stf_pipeline_job {
     const stf_plan *plan;
     const stf_tile_format *format;
     const char *target; /* the spill goes beside it */
-    stf_budget *budget; /* charged for pools, readers, encoders and the spill; tables and the lease are the caller's */
+    stf_budget
+        *budget; /* charged for pools, readers, encoders and the spill; tables (stf_pipeline_table_bytes among them)
+                           and the lease are the caller's */
     stf_unit_source source;
     stf_tile_sink sink;
     GDALProgressFunc progress; /* called on the calling thread with 0..1; may be NULL */
     void *progress_data;
+    stf_sparse sparse; /* all zero: every tile is written */
 } stf_pipeline_job;
 
 typedef struct stf_pipeline_result {
     uint64_t spill_bytes;
     stf_tag_list codec_tags; /* the caller frees it, whatever the result */
 } stf_pipeline_result;
+
+/* Tables of one run, for the account: tile states, the spill's regions, kept constants. UINT64_MAX on overflow. */
+uint64_t stf_pipeline_table_bytes(const stf_geometry *geometry);
 
 bool stf_pipeline_run(const stf_pipeline_job *job, stf_pipeline_result *result, stf_error *err);
 

@@ -43,6 +43,7 @@ typedef struct stf_source_info {
     stf_group *groups; /* the source's own */
     uint32_t group_count;
     bool parallel_read;
+    stf_constants constants;  /* units that come as one value, without pixels */
     bool decodes_are_counted; /* stf_source_blocks_decoded counts; else the plan's figure is all there is */
     uint64_t unit_bytes, reader_bytes, reader_lease_bytes, lease_bytes, lease_column_bytes;
     uint32_t lease_extra_columns, min_stripe_columns;

@@ -16,6 +16,7 @@
 #include "cpl_conv.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
+#include "coverage.h"
 #include "gdal_adaptor.h"
 #include "gtiff_cost.h"
 #include "messages.h"
@@ -24,9 +25,11 @@
 #define LARGE_BLOCK_BYTES ((size_t)8 << 20)
 
 typedef struct blocks_group {
-    uint32_t block_width_px, block_rows; /* one block */
-    uint32_t blocks_per_unit;            /* one above the other */
-    size_t block_bytes;                  /* one band of one block, in the output's type */
+    uint32_t block_width_px, block_rows;            /* one block */
+    uint32_t blocks_per_unit;                       /* one above the other */
+    size_t block_bytes;                             /* one band of one block, in the output's type */
+    unsigned char *gaps;                            /* a bit for each block: it is missing; NULL: none is */
+    unsigned char gap_sample[STF_MAX_SAMPLE_BYTES]; /* what their pixels are */
 } blocks_group;
 
 typedef struct blocks_state {
@@ -54,10 +57,102 @@ static bool is_pixel_interleaved(GDALDatasetH dataset) {
            (!interleave || !EQUAL(interleave, "BAND"));
 }
 
+/* --- blocks that are missing ------------------------------------------------------------------- */
+
+static stf_window block_window(const stf_source *source, const stf_group *group, const blocks_group *shape,
+                               uint32_t column, uint32_t block_row) {
+    uint32_t height = (uint32_t)GDALGetRasterYSize(source->dataset), y = block_row * shape->block_rows;
+    stf_window window = {stf_axis_start(&group->x, column), y, stf_axis_length(&group->x, column),
+                         height - y < shape->block_rows ? height - y : shape->block_rows};
+    return window;
+}
+
+static bool is_gap(const stf_group *group, const blocks_group *shape, uint32_t column, uint32_t block_row) {
+    uint64_t block = (uint64_t)block_row * group->x.cells + column;
+    return shape->gaps && (shape->gaps[block / 8] >> block % 8 & 1) != 0;
+}
+
+static bool keep_gap(blocks_group *shape, uint64_t block, uint64_t blocks) {
+    if (!shape->gaps)
+        shape->gaps = VSICalloc(1, (size_t)(blocks / 8 + 1));
+    if (shape->gaps)
+        shape->gaps[block / 8] = (unsigned char)(shape->gaps[block / 8] | 1 << block % 8);
+    return shape->gaps != NULL;
+}
+
+/* Bands that lie in one block are missing together. False: no memory. */
+static bool find_gaps(stf_source *source, const stf_group *group, blocks_group *shape, uint32_t rows) {
+    GDALRasterBandH band = GDALGetRasterBand(source->dataset, (int)group->first_band + 1);
+    uint64_t gaps = 0, blocks = (uint64_t)group->x.cells * rows;
+    stf_window gap = {0, 0, 0, 0};
+    for (uint64_t block = 0; block < blocks; block++) {
+        stf_window window =
+            block_window(source, group, shape, (uint32_t)(block % group->x.cells), (uint32_t)(block / group->x.cells));
+        if (!stf_coverage_is_empty(band, &window))
+            continue;
+        if (!keep_gap(shape, block, blocks))
+            return false;
+        gap = window;
+        gaps++;
+    }
+    if (gaps > 0 && !stf_coverage_value(source->dataset, group->first_band, group->bands, &gap, source->request.type,
+                                        shape->gap_sample)) {
+        VSIFree(shape->gaps);
+        shape->gaps = NULL;
+        gaps = 0;
+    }
+    source->info.source_blocks += blocks - gaps;
+    return true;
+}
+
+static bool describe_gaps(stf_source *source, const stf_group *group, blocks_group *shape, stf_error *err) {
+    uint32_t rows = (uint32_t)(GDALGetRasterYSize(source->dataset) - 1) / shape->block_rows + 1;
+    if (!stf_coverage_is_told(source->dataset))
+        source->info.source_blocks += (uint64_t)group->x.cells * rows;
+    else if (!find_gaps(source, group, shape, rows))
+        return stf_fail(err, CPLE_OutOfMemory, "No memory to tell which blocks of the source are missing");
+    if (shape->gaps)
+        source->info.kept_bytes += (uint64_t)group->x.cells * rows / 8 + 1;
+    return true;
+}
+
+static uint32_t first_block_row(const blocks_group *shape, const stf_unit *unit) {
+    return unit->row * shape->blocks_per_unit;
+}
+
+static uint32_t last_block_row(const blocks_group *shape, const stf_unit *unit) {
+    return (unit->window.y + unit->window.height - 1) / shape->block_rows;
+}
+
+static uint32_t blocks_of_unit(const stf_source *source, const stf_unit *unit) {
+    const blocks_state *state = source->state;
+    const blocks_group *shape = &state->groups[unit->group];
+    uint32_t blocks = 0;
+    for (uint32_t row = first_block_row(shape, unit); row <= last_block_row(shape, unit); row++)
+        blocks += is_gap(&source->info.groups[unit->group], shape, unit->column, row) ? 0 : 1;
+    return blocks;
+}
+
+static bool is_gap_unit(void *context, const stf_unit *unit, unsigned char *value) {
+    const stf_source *source = context;
+    const blocks_state *state = source->state;
+    if (!state->groups[unit->group].gaps || blocks_of_unit(source, unit) > 0)
+        return false;
+    memcpy(value, state->groups[unit->group].gap_sample, STF_MAX_SAMPLE_BYTES);
+    return true;
+}
+
+/* Counts the blocks of a unit that are there. A unit without any is one value, and need not be read. */
+static bool has_blocks(stf_source *source, const stf_unit *unit, stf_unit_pixels *pixels) {
+    stf_source_count_blocks(source, blocks_of_unit(source, unit));
+    pixels->constant = is_gap_unit(source, unit, pixels->value);
+    return !pixels->constant;
+}
+
 /* --- describing -------------------------------------------------------------------------------- */
 
-static void describe_group(stf_source *source, blocks_state *state, uint32_t number, uint32_t first_band,
-                           uint32_t bands) {
+static bool describe_group(stf_source *source, blocks_state *state, uint32_t number, uint32_t first_band,
+                           uint32_t bands, stf_error *err) {
     GDALRasterBandH band = GDALGetRasterBand(source->dataset, (int)first_band + 1);
     uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset),
              height = (uint32_t)GDALGetRasterYSize(source->dataset);
@@ -78,7 +173,6 @@ static void describe_group(stf_source *source, blocks_state *state, uint32_t num
     uint64_t unit = stf_mul(stf_mul(shape->block_bytes, bands), shape->blocks_per_unit);
     if (unit > source->info.unit_bytes)
         source->info.unit_bytes = unit;
-    source->info.source_blocks += (uint64_t)group->x.cells * ((height - 1) / shape->block_rows + 1);
     uint64_t reader = stf_gtiff_reader_bytes(source->dataset, first_band, bands);
     if (reader > source->info.reader_bytes)
         source->info.reader_bytes = reader;
@@ -86,6 +180,7 @@ static void describe_group(stf_source *source, blocks_state *state, uint32_t num
     bool through_cache = !state->read_block || bands > 1;
     if (through_cache && cached > source->info.reader_lease_bytes)
         source->info.reader_lease_bytes = cached;
+    return describe_gaps(source, group, shape, err);
 }
 
 /* One block row is one strip: a "block" of a row may also be GDAL's slice of one large compressed strip,
@@ -213,7 +308,6 @@ static bool read_one_block(stf_source *source, GDALDatasetH dataset, const stf_u
             return stf_fail_with_last(err, context);
         }
     }
-    stf_source_count_blocks(source, 1);
     if (state->groups[unit->group].block_bytes >= LARGE_BLOCK_BYTES)
         stf_platform_trim_heap(); /* what the decoder's buffers left behind when they moved */
     return true;
@@ -224,12 +318,13 @@ static bool read_blocks(stf_source *source, uint32_t reader, const stf_unit *uni
     blocks_state *state = source->state;
     const blocks_group *shape = &state->groups[unit->group];
     GDALDatasetH dataset = state->reopen ? state->handles[reader] : source->dataset;
+    if (!has_blocks(source, unit, pixels))
+        return true;
     pixels->pixels = buffer;
     pixels->row_bytes = shape->block_bytes / shape->block_rows;
     pixels->band_bytes = shape->block_bytes * shape->blocks_per_unit;
-    uint32_t first = unit->row * shape->blocks_per_unit;
-    uint32_t last = (unit->window.y + unit->window.height - 1) / shape->block_rows;
-    for (uint32_t row = first; row <= last; row++)
+    uint32_t first = first_block_row(shape, unit);
+    for (uint32_t row = first; row <= last_block_row(shape, unit); row++)
         if (!read_one_block(source, dataset, unit, row, (unsigned char *)buffer + (row - first) * shape->block_bytes,
                             pixels->band_bytes, err))
             return false;
@@ -238,12 +333,12 @@ static bool read_blocks(stf_source *source, uint32_t reader, const stf_unit *uni
 
 static bool read_with_rasterio(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer,
                                stf_unit_pixels *pixels, stf_error *err) {
-    blocks_state *state = source->state;
     const stf_group *group = &source->info.groups[unit->group];
-    const blocks_group *shape = &state->groups[unit->group];
     const stf_window *window = &unit->window;
     int pixel_bytes = GDALGetDataTypeSizeBytes(source->request.type);
     (void)reader;
+    if (!has_blocks(source, unit, pixels))
+        return true;
     pixels->pixels = buffer;
     pixels->row_bytes = (size_t)window->width * (size_t)pixel_bytes;
     pixels->band_bytes = pixels->row_bytes * window->height;
@@ -258,7 +353,6 @@ static bool read_with_rasterio(stf_source *source, uint32_t reader, const stf_un
             return stf_fail_with_last(err, context);
         }
     }
-    stf_source_count_blocks(source, (window->height - 1) / shape->block_rows + 1);
     return true;
 }
 
@@ -267,6 +361,8 @@ static void close_blocks(stf_source *source) {
     for (uint32_t i = 0; i < state->readers; i++)
         GDALClose(state->handles[i]);
     VSIFree(state->handles);
+    for (uint32_t g = 0; state->groups && g < source->info.group_count; g++)
+        VSIFree(state->groups[g].gaps);
     VSIFree(state->groups);
     VSIFree(state);
 }
@@ -296,7 +392,10 @@ bool stf_source_init_blocks(stf_source *source, stf_error *err) {
     state->reopen = try_reopen(source, state);
     source->info.parallel_read = state->reopen;
     for (uint32_t g = 0; g < groups; g++)
-        describe_group(source, state, g, together ? 0 : g, together ? bands : 1);
+        if (!describe_group(source, state, g, together ? 0 : g, together ? bands : 1, err))
+            return false;
+    source->info.constants.of_unit = source->info.kept_bytes > 0 ? is_gap_unit : NULL;
+    source->info.constants.context = source;
     source->open_readers = open_readers;
     source->read = state->read_block ? read_blocks : read_with_rasterio;
     snprintf(source->info.summary, sizeof source->info.summary, "%u x %u blocks of %s, %s",

@@ -306,10 +306,17 @@ struct Copy {
         const uint64_t ours = demand.table_bytes + plan.lease_bytes;
         ASSERT_TRUE(stf_budget_charge(budget, ours, "tables", &err));
         const std::string target = folder + "/out.tif";
-        const stf_pipeline_job job = {&geometry,    &demand,        &plan,
-                                      &format,      target.c_str(), budget,
-                                      {this, read}, {this, commit}, silent ? nullptr : tell,
-                                      this};
+        const stf_pipeline_job job = {&geometry,
+                                      &demand,
+                                      &plan,
+                                      &format,
+                                      target.c_str(),
+                                      budget,
+                                      {this, read},
+                                      {this, commit},
+                                      silent ? nullptr : tell,
+                                      this,
+                                      {}};
         stf_pipeline_result result{};
         CPLPushErrorHandlerEx(handler, handler_data);
         std::thread([] {}).join(); // ThreadSanitizer adds one of its own beside the first

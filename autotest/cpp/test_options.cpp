@@ -648,7 +648,7 @@ TEST_F(OptionList, catches_errors) {
     for (const char *text : {"FOO=1",
                              "NBITS=4",
                              "DISCARD_LSB=1",
-                             "SPARSE_OK=YES",
+                             "SPARSE_OK=PERHAPS",
                              "COPY_SRC_OVERVIEWS=YES",
                              "STREAMABLE_OUTPUT=YES",
                              "ENDIANNESS=BIG",
