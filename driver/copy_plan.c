@@ -144,11 +144,8 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     demand->table_bytes =
         stf_add(stf_tiff_file_table_bytes(tiles), stf_add(stf_pipeline_table_bytes(&c->geometry), info->kept_bytes));
     demand->lease_bytes = info->lease_bytes;
-    demand->lease_column_bytes = info->lease_column_bytes;
-    demand->lease_extra_columns = info->lease_extra_columns;
-    demand->min_stripe_columns = info->min_stripe_columns;
     demand->source_blocks = info->source_blocks;
-    demand->seam_decodes = info->seam_decodes;
+    demand->shared = info->shared;
     demand->decodes_before = info->decodes_before;
     if (demand->slot_bytes == 0 || demand->slot_bytes > INT64_MAX || demand->unit_bytes > INT64_MAX)
         return stf_fail(err, CPLE_NotSupported,

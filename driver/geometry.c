@@ -51,6 +51,11 @@ stf_axis stf_axis_shifted(const stf_axis *axis, uint32_t shift_px) {
     return shifted;
 }
 
+void stf_axis_join_last(stf_axis *axis) {
+    if (axis->cells > 1)
+        axis->cells--;
+}
+
 uint32_t stf_axis_start(const stf_axis *axis, uint32_t cell) {
     if (cell == 0)
         return 0;

@@ -44,6 +44,8 @@ stf_axis stf_axis_make(uint32_t size_px, double origin_px, double step_px);
 /* The shifted axis of one that is not: what can be computed of a cell of it with shift_px pixels to spare on either
  * side, where the cells before it are known. */
 stf_axis stf_axis_shifted(const stf_axis *axis, uint32_t shift_px);
+/* The last cell joins the one before, which then is longer than the step. Only where there are two. */
+void stf_axis_join_last(stf_axis *axis);
 uint32_t stf_axis_start(const stf_axis *axis, uint32_t cell); /* first pixel; cell == cells: size_px */
 uint32_t stf_axis_length(const stf_axis *axis, uint32_t cell);
 uint32_t stf_axis_cell(const stf_axis *axis, uint32_t px); /* the cell that holds pixel px < size_px */

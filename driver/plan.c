@@ -9,6 +9,7 @@ typedef struct stf_way {
     uint32_t stripe_columns;
     stf_open_tiles open;     /* tiles kept in memory, and the most that one unit touches */
     uint64_t spilled_pixels; /* of one plane */
+    stf_lease_point lease;   /* of blocks that units share: the least with which they may be read */
 } stf_way;
 
 /* How many of each thing a way is given. */
@@ -18,8 +19,9 @@ typedef struct stf_crew {
 
 typedef struct stf_planner {
     const stf_demand *demand;
-    uint32_t *remaining; /* one counter a tile, all zero between uses */
-    uint32_t columns;    /* unit columns of group 0 */
+    uint32_t *remaining;           /* one counter a tile, all zero between uses */
+    uint32_t columns;              /* unit columns of group 0 */
+    uint32_t least_stripe_columns; /* narrower stripes would decode too much again */
 } stf_planner;
 
 const char *stf_sweep_name(stf_sweep sweep) {
@@ -29,11 +31,7 @@ const char *stf_sweep_name(stf_sweep sweep) {
 
 static uint64_t lease_bytes(const stf_planner *planner, const stf_way *way, uint32_t readers) {
     const stf_demand *demand = planner->demand;
-    uint64_t columns = (uint64_t)way->stripe_columns + demand->lease_extra_columns;
-    if (columns > planner->columns)
-        columns = planner->columns;
-    return stf_add(stf_add(demand->lease_bytes, stf_mul(demand->lease_column_bytes, columns)),
-                   stf_mul(demand->reader_lease_bytes, readers));
+    return stf_add(stf_add(demand->lease_bytes, way->lease.lease_bytes), stf_mul(demand->reader_lease_bytes, readers));
 }
 
 static uint64_t need_bytes(const stf_planner *planner, const stf_way *way, const stf_crew *crew) {
@@ -71,10 +69,44 @@ static uint64_t raster_pixels(const stf_planner *planner) {
     return (uint64_t)planner->demand->geometry->width_px * planner->demand->geometry->height_px;
 }
 
+/* How many; 0: stripes so narrow decode too much again. */
+static uint32_t lease_points(const stf_planner *planner, uint32_t stripe_columns,
+                             stf_lease_point points[STF_LEASE_POINTS]) {
+    const stf_demand *demand = planner->demand;
+    if (demand->shared.points)
+        return demand->shared.points(demand->shared.context, demand->geometry, stripe_columns, points);
+    points[0].lease_bytes = 0;
+    points[0].decodes = demand->source_blocks;
+    return 1;
+}
+
+static bool may_be_striped(const stf_planner *planner, uint32_t stripe_columns) {
+    stf_lease_point points[STF_LEASE_POINTS];
+    return lease_points(planner, stripe_columns, points) > 0;
+}
+
+/* As few decodes as the cap has room for. */
+static stf_lease_point best_lease(const stf_planner *planner, const stf_way *way, const stf_crew *crew,
+                                  uint64_t cap_bytes) {
+    stf_lease_point points[STF_LEASE_POINTS];
+    uint32_t count = lease_points(planner, way->stripe_columns, points);
+    for (uint32_t i = 0; i < count; i++) {
+        stf_way richer = *way;
+        richer.lease = points[i];
+        if (need_bytes(planner, &richer, crew) <= cap_bytes)
+            return points[i];
+    }
+    return way->lease;
+}
+
 static stf_way striped_way(const stf_planner *planner, uint32_t stripe_columns, bool spill_all,
                            bool first_stripe_only) {
     const stf_geometry *geometry = planner->demand->geometry;
-    stf_way way = {STF_SWEEP_STRIPES, spill_all, stripe_columns, {0, 0}, 0};
+    stf_way way = {STF_SWEEP_STRIPES, spill_all, stripe_columns, {0, 0}, 0, {0, planner->demand->source_blocks}};
+    stf_lease_point points[STF_LEASE_POINTS];
+    uint32_t count = lease_points(planner, stripe_columns, points);
+    if (count > 0)
+        way.lease = points[count - 1];
     way.open =
         stf_geometry_open_tiles(geometry, stripe_columns, first_stripe_only ? 0 : UINT32_MAX, planner->remaining);
     way.spilled_pixels = spill_all ? raster_pixels(planner) : stf_geometry_seam_pixels(geometry, stripe_columns);
@@ -85,9 +117,21 @@ static stf_way striped_way(const stf_planner *planner, uint32_t stripe_columns, 
     return way;
 }
 
-static uint32_t least_stripe_columns(const stf_planner *planner) {
-    uint32_t least = planner->demand->min_stripe_columns;
-    return least < 1 ? 1 : least > planner->columns ? planner->columns : least;
+/* The narrowest stripes that may be: by doubling, then halving, for wider ones have fewer seams. */
+static uint32_t find_least_stripe_columns(const stf_planner *planner) {
+    uint32_t bad = 0, good = 1;
+    while (good < planner->columns && !may_be_striped(planner, good)) {
+        bad = good;
+        good = good < planner->columns / 2 ? 2 * good : planner->columns;
+    }
+    while (good - bad > 1) {
+        uint32_t middle = bad + (good - bad) / 2;
+        if (may_be_striped(planner, middle))
+            good = middle;
+        else
+            bad = middle;
+    }
+    return good;
 }
 
 /* The bisection asked the first stripe for all of them; where grids are out of step another may need a tile more, so
@@ -95,14 +139,15 @@ static uint32_t least_stripe_columns(const stf_planner *planner) {
  * not turn stripes in step with the tiles into stripes that are out of step with them, or into a spill. */
 static stf_way most_in_step(const stf_planner *planner, uint32_t encoders, uint64_t cap_bytes, bool spill_all,
                             uint32_t widest) {
-    bool choosy =
-        !spill_all && planner->demand->seam_decodes == 0; /* else each stripe more costs more than its seams */
+    bool choosy = !spill_all && !planner->demand->shared.points; /* else each stripe more costs more than its seams */
     bool any = false;
     stf_way best = {0};
-    for (uint32_t columns = widest; columns >= least_stripe_columns(planner); columns--) {
+    for (uint32_t columns = widest; columns >= planner->least_stripe_columns; columns--) {
         if (any && (!choosy || columns < widest / 2))
             break;
         if (any && stf_geometry_seam_pixels(planner->demand->geometry, columns) >= best.spilled_pixels)
+            continue;
+        if (!may_be_striped(planner, columns))
             continue;
         stf_way way = striped_way(planner, columns, spill_all, false);
         if (fits(planner, &way, encoders, cap_bytes)) {
@@ -116,14 +161,14 @@ static stf_way most_in_step(const stf_planner *planner, uint32_t encoders, uint6
 /* The widest stripes that fit, by bisection; false: not even the narrowest do. */
 static bool widest_stripes(const stf_planner *planner, uint32_t encoders, uint64_t cap_bytes, bool spill_all,
                            stf_way *found) {
-    uint32_t good = least_stripe_columns(planner), bad = planner->columns;
+    uint32_t good = planner->least_stripe_columns, bad = planner->columns;
     *found = striped_way(planner, good, spill_all, false);
     if (good >= planner->columns || !fits(planner, found, encoders, cap_bytes))
         return false;
     while (bad - good > 1) {
         uint32_t middle = good + (bad - good) / 2;
         stf_way way = striped_way(planner, middle, spill_all, true);
-        if (fits(planner, &way, encoders, cap_bytes))
+        if (may_be_striped(planner, middle) && fits(planner, &way, encoders, cap_bytes))
             good = middle;
         else
             bad = middle;
@@ -161,7 +206,7 @@ static uint32_t ways_encoders(const stf_planner *planner) {
 }
 
 static uint64_t floor_bytes(const stf_planner *planner, const stf_way *bands) {
-    uint32_t least = least_stripe_columns(planner);
+    uint32_t least = planner->least_stripe_columns;
     stf_way ways[4] = {*bands, *bands, *bands, *bands};
     ways[1].spill_all = true;
     ways[1].spilled_pixels = raster_pixels(planner);
@@ -294,7 +339,7 @@ static void fill_plan(const stf_planner *planner, const stf_way *way, const stf_
     plan->regions = spill_regions(planner, way, crew);
     plan->lease_bytes = lease_bytes(planner, way, crew->readers);
     plan->predicted_peak_bytes = need_bytes(planner, way, crew);
-    plan->decodes = demand->decodes_before + demand->source_blocks + (plan->stripes - 1) * demand->seam_decodes;
+    plan->decodes = demand->decodes_before + way->lease.decodes;
     plan->spill_bytes = spill_bytes(planner, way);
     plan->constants = demand->constants;
 }
@@ -314,13 +359,14 @@ static bool make(const stf_planner *planner, stf_plan *plan, stf_error *err) {
         return stf_fail(err, CPLE_AppDefined, "No way to copy within " CPL_FRMT_GUIB " bytes",
                         (GUIntBig)plan->cap_bytes);
     stf_crew least = least_crew(planner, &chosen, first_encoders(planner, &chosen, plan->cap_bytes));
+    chosen.lease = best_lease(planner, &chosen, &least, plan->cap_bytes);
     stf_crew crew = enlarge(planner, &chosen, least, plan->cap_bytes);
     fill_plan(planner, &chosen, &crew, plan);
     return true;
 }
 
 bool stf_plan_make(const stf_demand *demand, stf_plan *plan, stf_error *err) {
-    stf_planner planner = {demand, NULL, demand->geometry->groups[0].x.cells};
+    stf_planner planner = {demand, NULL, demand->geometry->groups[0].x.cells, 1};
     uint64_t tiles = stf_geometry_tiles(demand->geometry);
     if (tiles > SIZE_MAX / sizeof(uint32_t) || tiles > UINT32_MAX)
         return stf_fail(err, CPLE_NotSupported,
@@ -330,6 +376,7 @@ bool stf_plan_make(const stf_demand *demand, stf_plan *plan, stf_error *err) {
     planner.remaining = calloc((size_t)tiles, sizeof(uint32_t));
     if (!planner.remaining)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the state of " CPL_FRMT_GUIB " tiles", (GUIntBig)tiles);
+    planner.least_stripe_columns = find_least_stripe_columns(&planner);
     bool done = make(&planner, plan, err);
     free(planner.remaining);
     return done;

@@ -5,8 +5,9 @@
  *   STRIPES        stripes of unit columns, each top to bottom; tiles cut by a seam wait in the spill
  *   SPILL          whole-width bands; every open tile lives in the spill until it is complete
  *   SPILL, striped the same stripe by stripe (only sources whose read-ahead grows with the width need it)
- * In each of them a unit is read once. Only the halo blocks at a seam of a WINDOWS source are decoded
- * again, and the plan says how many.
+ * In each of them a unit is read once. Units of some sources share blocks underneath, which pass through GDAL's
+ * cache: how much of it they need depends on the stripes, and the source tells (stf_lease_curve). Stripes so narrow
+ * that too many blocks would be decoded again are no way at all.
  *
  * Memory of a way = tables + lease + encoders + readers + unit buffers + tile slots, each counted in
  * bytes by the demand. The floor is the least of these sums over all ways, for one reader, one unit buffer
@@ -23,29 +24,42 @@
 extern "C" {
 #endif
 
+/* So many blocks are decoded where GDAL's cache has so much room for them. */
+typedef struct stf_lease_point {
+    uint64_t lease_bytes, decodes;
+} stf_lease_point;
+
+#define STF_LEASE_POINTS 4
+
+/* What GDAL's cache must hold of the blocks that units share, for stripes of so many unit columns. The fewest decodes
+ * come first, the least lease last. How many points there are: 0 where stripes so narrow decode too much again, never for the
+ * whole width. Pure for the caller: the same question has the same answer. */
+typedef struct stf_lease_curve {
+    void *context;
+    uint32_t (*points)(void *context, const stf_geometry *geometry, uint32_t stripe_columns,
+                       stf_lease_point points[STF_LEASE_POINTS]);
+} stf_lease_curve;
+
 typedef enum { STF_SWEEP_BANDS, STF_SWEEP_STRIPES, STF_SWEEP_SPILL } stf_sweep;
 
 /* What one of each thing costs. All in bytes unless said otherwise. */
 typedef struct stf_demand {
     const stf_geometry *geometry;
-    uint64_t cap_bytes;           /* as asked for */
-    uint32_t threads;             /* the most that may work */
-    bool parallel_read;           /* readers may be several, on any thread; else one, on the calling thread */
-    bool may_be_constant;         /* the source can deliver units without pixels */
-    stf_constants constants;      /* those of them that are known */
-    uint64_t unit_bytes;          /* buffer of one decoded unit */
-    uint64_t reader_bytes;        /* one reader, beside the unit buffer: compressed block, decoder's copies */
-    uint64_t reader_lease_bytes;  /* what one reader leaves in GDAL's cache */
-    uint64_t slot_bytes;          /* one tile: its pixels, later its compressed bytes */
-    uint64_t encoder_bytes;       /* one encoder: libtiff's copies and the codec's state */
-    uint64_t table_bytes;         /* tables of offsets, sizes and tile states */
-    uint64_t lease_bytes;         /* GDAL's cache for what the source reads underneath, whatever the stripe */
-    uint64_t lease_column_bytes;  /* the same for each unit column of a stripe */
-    uint32_t lease_extra_columns; /* columns beside the stripe that its halo touches */
-    uint32_t min_stripe_columns;  /* narrower stripes would decode too much again; >= 1 */
-    uint64_t source_blocks;       /* distinct blocks underneath */
-    uint64_t seam_decodes;        /* blocks decoded again for each seam between stripes */
-    uint64_t decodes_before;      /* blocks decoded once more before the copy itself */
+    uint64_t cap_bytes;          /* as asked for */
+    uint32_t threads;            /* the most that may work */
+    bool parallel_read;          /* readers may be several, on any thread; else one, on the calling thread */
+    bool may_be_constant;        /* the source can deliver units without pixels */
+    stf_constants constants;     /* those of them that are known */
+    uint64_t unit_bytes;         /* buffer of one decoded unit */
+    uint64_t reader_bytes;       /* one reader, beside the unit buffer: compressed block, decoder's copies */
+    uint64_t reader_lease_bytes; /* what one reader leaves in GDAL's cache */
+    uint64_t slot_bytes;         /* one tile: its pixels, later its compressed bytes */
+    uint64_t encoder_bytes;      /* one encoder: libtiff's copies and the codec's state */
+    uint64_t table_bytes;        /* tables of offsets, sizes and tile states */
+    uint64_t lease_bytes;        /* GDAL's cache for what the source reads underneath, whatever the stripe */
+    uint64_t source_blocks;      /* distinct blocks underneath */
+    uint64_t decodes_before;     /* blocks decoded once more before the copy itself */
+    stf_lease_curve shared;      /* where units share blocks: the lease beside lease_bytes; points may be NULL */
 } stf_demand;
 
 typedef struct stf_plan {

@@ -51,7 +51,6 @@ stf_source *stf_source_create(GDALDatasetH dataset, const stf_source_request *re
     }
     source->dataset = dataset;
     source->request = *request;
-    source->info.min_stripe_columns = 1;
     if (!init(source, err)) {
         stf_source_destroy(source);
         return NULL;

@@ -19,6 +19,7 @@
 #include "geometry.h"
 #include "lease.h"
 #include "operator.h"
+#include "plan.h"
 #include "status.h"
 
 #ifdef __cplusplus
@@ -45,11 +46,11 @@ typedef struct stf_source_info {
     bool parallel_read;
     stf_constants constants;  /* units that come as one value, without pixels */
     bool decodes_are_counted; /* stf_source_blocks_decoded counts; else the plan's figure is all there is */
-    uint64_t unit_bytes, reader_bytes, reader_lease_bytes, lease_bytes, lease_column_bytes;
-    uint32_t lease_extra_columns, min_stripe_columns;
-    uint64_t source_blocks, seam_decodes;
+    uint64_t unit_bytes, reader_bytes, reader_lease_bytes, lease_bytes;
+    uint64_t source_blocks;
     uint64_t decodes_before; /* blocks decoded once more, before the copy itself, to know what no window shows */
     uint64_t kept_bytes;     /* what the source holds from open_readers on to its end */
+    stf_lease_curve shared;  /* its context is the source's own, and ends with open_readers */
     char summary[160];       /* for the debug output: "512 x 512 blocks of GTiff", ... */
 } stf_source_info;
 
@@ -103,9 +104,6 @@ void stf_source_count_blocks(stf_source *source, uint32_t blocks); /* any thread
 uint64_t stf_source_cached_block_bytes(uint64_t block_bytes);
 /* How many blocks one above the other make a unit of worthwhile height: 32 rows or so, but no more than a MiB. */
 uint32_t stf_source_blocks_per_unit(const stf_source *source, uint32_t block_rows, uint64_t block_bytes);
-
-/* A VRT's underlying block-row span in bytes, for reading it row by row; 0: not known. */
-uint64_t stf_source_vrt_span_bytes(GDALDatasetH vrt);
 
 #ifdef __cplusplus
 }

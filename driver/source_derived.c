@@ -343,10 +343,7 @@ static void describe(stf_source *source, uint32_t passes) {
     info->decodes_are_counted = inner->decodes_are_counted;
     info->reader_lease_bytes = inner->reader_lease_bytes;
     info->lease_bytes = inner->lease_bytes;
-    info->lease_column_bytes = inner->lease_column_bytes;
-    info->lease_extra_columns = inner->lease_extra_columns;
-    info->min_stripe_columns = inner->min_stripe_columns;
-    info->seam_decodes = inner->seam_decodes;
+    info->shared = inner->shared;
     group->first_band = 0;
     group->bands = state->op->bands;
     group->x = stf_axis_shifted(&state->inner_x, halo);

@@ -14,6 +14,7 @@
 #include "cpl_vsi.h"
 #include "messages.h"
 #include "source.h"
+#include "underlay_walk.h"
 #include "upstream.h"
 
 typedef struct rows_state {
@@ -22,6 +23,8 @@ typedef struct rows_state {
     unsigned char *foreign; /* one block of a band of another type, on its way; NULL: there is no such band */
     uint32_t kept_rows;     /* first rows read while describing, all bands of each ... */
     unsigned char *kept;    /* ... until they are used */
+    stf_underlay *underlay;
+    stf_under_walk *walk;
 } rows_state;
 
 /* One block of one band, converted where the band is not of the output's type. */
@@ -105,7 +108,8 @@ static bool probe(stf_source *source, uint32_t rows, stf_upstream *upstream, stf
         stf_messages_raise(&messages);
     }
     stf_messages_free(&messages);
-    *upstream = stf_upstream_end(probe);
+    *upstream = stf_upstream_end(probe, rows);
+    state->underlay = upstream->underlay;
     if (!done) {
         VSIFree(kept);
         return false;
@@ -117,6 +121,8 @@ static bool probe(stf_source *source, uint32_t rows, stf_upstream *upstream, stf
 
 static void close_rows(stf_source *source) {
     rows_state *state = source->state;
+    stf_under_walk_destroy(state->walk);
+    stf_underlay_free(state->underlay);
     VSIFree(state->kept);
     VSIFree(state->foreign);
     VSIFree(state);
@@ -137,6 +143,46 @@ static bool make_foreign(stf_source *source, stf_error *err) {
     source->info.reader_bytes = (uint64_t)widest_bytes * state->block_width_px * state->block_rows;
     return state->foreign || stf_fail(err, CPLE_OutOfMemory, "No memory for a block of %u x %u pixels",
                                       state->block_width_px, state->block_rows);
+}
+
+/* What the plan was made of is of no use any more. */
+static bool open_rows(stf_source *source, uint32_t readers, stf_error *err) {
+    rows_state *state = source->state;
+    (void)readers;
+    (void)err;
+    source->info.shared.points = NULL;
+    stf_under_walk_destroy(state->walk);
+    stf_underlay_free(state->underlay);
+    state->walk = NULL;
+    state->underlay = NULL;
+    return true;
+}
+
+/* Lease and decodes of what is read underneath, as far as it is known; room in the cache for it until the plan is made. */
+static bool describe_upstream(stf_source *source, const stf_upstream *upstream, stf_error *err) {
+    rows_state *state = source->state;
+    stf_source_info *info = &source->info;
+    stf_under_sum sum = {0};
+    stf_lease_point points[STF_LEASE_POINTS] = {{0, 0}};
+    if (!upstream->underlay) {
+        info->lease_bytes = upstream->grown_bytes + upstream->grown_bytes / 8;
+        stf_lease_resize(source->request.lease, stf_add(info->lease_bytes, STF_PLANNING_LEASE_BYTES));
+        return true;
+    }
+    state->walk = stf_under_walk_rows(state->underlay, (uint32_t)GDALGetRasterXSize(source->dataset),
+                                      (uint32_t)GDALGetRasterYSize(source->dataset));
+    if (!state->walk || !stf_under_walk_sum(state->walk, NULL, &sum))
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the walk over the source's blocks");
+    info->source_blocks = sum.decodes;
+    info->reader_bytes = stf_add(info->reader_bytes, state->underlay->reader_bytes);
+    info->reader_bytes =
+        stf_add(info->reader_bytes, stf_underlay_scratch_bytes(state->underlay, info->groups->x.size_px));
+    info->shared.context = state->walk;
+    info->shared.points = stf_under_walk_points;
+    /* The template of the output goes through the cache, too, and must not push out what the next rows need. */
+    stf_under_walk_points(state->walk, NULL, 1, points);
+    stf_lease_resize(source->request.lease, stf_add(points[0].lease_bytes, STF_PLANNING_LEASE_BYTES));
+    return true;
 }
 
 static bool describe(stf_source *source, stf_error *err) {
@@ -167,16 +213,14 @@ static bool describe(stf_source *source, stf_error *err) {
         uint32_t first_rows = height < 2 ? 1 : 2;
         if (!probe(source, first_rows, &upstream, err))
             return false;
-        info->lease_bytes = upstream.span_bytes;
-        info->reader_bytes = stf_add(info->reader_bytes, upstream.reader_bytes);
         info->reader_bytes =
             stf_add(info->reader_bytes, stf_mul(state->block_bytes, (uint64_t)group->bands * first_rows));
-        if (upstream.blocks > 0)
-            info->source_blocks = upstream.blocks;
+        if (!describe_upstream(source, &upstream, err))
+            return false;
         snprintf(info->summary, sizeof info->summary, "rows of an opaque dataset, %s",
-                 upstream.confirmed        ? "its own source found"
-                 : upstream.span_bytes > 0 ? "its own source guessed"
-                                           : "nothing found underneath");
+                 upstream.confirmed  ? "its own source found"
+                 : upstream.underlay ? "its own source guessed"
+                                     : "nothing found underneath");
         return true;
     }
     /* The same blocks underneath, of whatever type: the widest one is assumed. */
@@ -196,5 +240,6 @@ bool stf_source_init_rows(stf_source *source, stf_error *err) {
     source->info.kind = STF_SOURCE_ROWS;
     source->info.group_count = 1;
     source->read = read_rows;
+    source->open_readers = open_rows;
     return describe(source, err);
 }

@@ -13,6 +13,7 @@
 #include "cpl_vsi.h"
 #include "messages.h"
 #include "source.h"
+#include "underlay_walk.h"
 #include "upstream.h"
 
 typedef struct band_rows {
@@ -109,6 +110,17 @@ static bool pull_first_rows(scanlines_state *state, stf_error *err) {
     return true;
 }
 
+/* Of the cache, for what lies underneath one row and the next. */
+static uint64_t block_row_bytes(stf_source *source, const stf_underlay *underlay) {
+    stf_lease_point points[STF_LEASE_POINTS] = {{0, 0}};
+    stf_under_walk *walk = stf_under_walk_rows(underlay, (uint32_t)GDALGetRasterXSize(source->dataset),
+                                               (uint32_t)GDALGetRasterYSize(source->dataset));
+    if (walk)
+        stf_under_walk_points(walk, NULL, 1, points);
+    stf_under_walk_destroy(walk);
+    return points[0].lease_bytes;
+}
+
 /* Pulls the first block rows, and learns from them what lies underneath: all that came into the cache may be asked for
  * again by the next band, and one block row more where a window reaches up from the next row. */
 static bool probe(stf_source *source, stf_error *err) {
@@ -126,11 +138,15 @@ static bool probe(stf_source *source, stf_error *err) {
     stf_messages_raise(&messages);
     stf_messages_free(&messages);
     int64_t grown = GDALGetCacheUsed64() - used;
-    stf_upstream upstream = stf_upstream_end(probe);
-    source->info.lease_bytes = upstream.span_bytes;
-    if (grown > 0)
-        source->info.lease_bytes = stf_add(source->info.lease_bytes, (uint64_t)grown);
-    source->info.reader_bytes = stf_add(source->info.reader_bytes, upstream.reader_bytes);
+    stf_upstream upstream = stf_upstream_end(probe, 1);
+    uint64_t span = grown > 0 ? (uint64_t)grown : 0;
+    if (upstream.underlay) {
+        span = stf_add(span, block_row_bytes(source, upstream.underlay));
+        source->info.reader_bytes = stf_add(source->info.reader_bytes, upstream.underlay->reader_bytes);
+    }
+    stf_underlay_free(upstream.underlay);
+    source->info.lease_bytes = span;
+    stf_lease_resize(source->request.lease, stf_add(span, STF_PLANNING_LEASE_BYTES));
     return done;
 }
 

@@ -1,14 +1,15 @@
 /* WINDOWS: a VRT, read with RasterIO along the block grid of what lies underneath.
  *
- * Window borders lie where the blocks of the largest source end, mapped to the VRT's pixels and moved up
- * (and left) by the halo of its resampling: the source pixels of a window then end where a block
- * ends, so that going down only one more block row must stay in GDAL's cache, not two.
+ * Windows are cut along the blocks of the largest layer, mapped to the VRT's pixels and moved up (and left) by
+ * the halo of its resampling: the source pixels of a window then end where a block ends, and do not begin one more.
  *
  *     source blocks   ----k-1----|-----k-----|----k+1----
  *     a window               [ - - window - -]             its source pixels, halo included
  *
- * Without a halo, and with one source in step with the VRT, a window is one block and needs nothing
- * kept at all. A VRT that shows one whole raster unchanged is unwrapped: the raster is read as BLOCKS. */
+ * With no halo, and one layer in step with the VRT, no two windows share a block, and the cache holds those of one
+ * window. Else the order of windows is walked through beforehand, block by block (underlay_walk.h), and the plan
+ * chooses stripes and lease by what it finds. The blocks of a warped VRT are the windows themselves: one run of the warper
+ * makes one. A VRT that shows one whole raster unchanged is unwrapped: the raster is read as BLOCKS. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,11 +20,18 @@
 #include "messages.h"
 #include "platform.h"
 #include "source.h"
-#include "vrt_layers.h"
-#include "vrt_warped.h"
+#include "underlay.h"
+#include "underlay_walk.h"
 
-#define STRIPE_COLUMNS_AT_LEAST 50 /* one column decoded again at each seam: 2 % */
-#define UNIT_PX_AT_LEAST 32
+#define UNIT_PX_AT_LEAST 32.0      /* of the VRT ... */
+#define UNIT_SOURCE_PX_MOST 1024.0 /* ... made up of blocks that are no wider together than this */
+#define UNIT_BYTES_CUT ((uint64_t)8 << 20)
+#define PIECE_BYTES ((uint64_t)2 << 20)
+
+typedef struct windows_state {
+    stf_underlay *underlay;
+    stf_under_walk *walk;
+} windows_state;
 
 static bool read_window(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer,
                         stf_unit_pixels *pixels, stf_error *err) {
@@ -44,80 +52,108 @@ static bool read_window(stf_source *source, uint32_t reader, const stf_unit *uni
     return stf_fail_with_last(err, context);
 }
 
-static const stf_vrt_layer *largest_layer(const stf_vrt_layers *layers) {
-    const stf_vrt_layer *largest = &layers->items[0];
-    for (uint32_t i = 1; i < layers->count; i++)
-        if (layers->items[i].width * layers->items[i].height > largest->width * largest->height)
-            largest = &layers->items[i];
-    return largest;
-}
+/* --- windows ----------------------------------------------------------------------------------- */
 
-static uint64_t count_blocks(const stf_vrt_layers *layers) {
-    uint64_t blocks = 0;
-    for (uint32_t i = 0; i < layers->count; i++) {
-        const stf_vrt_layer *layer = &layers->items[i];
-        double right = layer->source_x + layer->source_width, bottom = layer->source_y + layer->source_height;
-        double columns = ceil(right / layer->block_width_px) - floor(layer->source_x / layer->block_width_px);
-        double rows = ceil(bottom / layer->block_height_px) - floor(layer->source_y / layer->block_height_px);
-        blocks = stf_add(blocks, (uint64_t)(columns * rows));
+/* One direction of the windows: blocks of the lead layer, in pixels of the VRT. */
+static stf_axis window_axis(const stf_under_axis *lead, uint32_t size_px, uint32_t block_px, bool warped) {
+    double step = block_px / lead->scale, begin = -lead->offset / lead->scale;
+    double halo_px = lead->outer + lead->inner / lead->scale, blocks = 1;
+    if (!warped && step < UNIT_PX_AT_LEAST) {
+        blocks = fmin(ceil(UNIT_PX_AT_LEAST / step), fmax(floor(UNIT_SOURCE_PX_MOST / block_px), 1));
+        /* Enough to make whole pixels, whatever they come to. */
+        blocks = fmax(blocks, ceil(1 / step));
     }
-    return blocks;
+    /* Nearest (whose halo is negative) shows the pixel in the middle: what lies half in a block belongs to it. */
+    begin += halo_px < 0 ? 0.5 : -ceil(halo_px);
+    stf_axis axis = stf_axis_make(size_px, begin, step * blocks);
+    /* What the halo leaves over at the end would be one more column, or row, over blocks that were there before. */
+    if (halo_px > 0 && axis.cells > 1 && stf_axis_length(&axis, axis.cells - 1) <= 2 * ceil(halo_px))
+        stf_axis_join_last(&axis);
+    return axis;
 }
 
-/* How many blocks make a unit of at least so many pixels. */
-static double at_least(double step_px, double least_px) {
-    return step_px >= least_px ? 1 : ceil(least_px / step_px);
+static uint64_t unit_bytes(const stf_group *group, uint64_t sample_bytes) {
+    uint64_t px = stf_mul(stf_axis_longest(&group->x), stf_axis_longest(&group->y));
+    return stf_mul(px, sample_bytes * group->bands);
 }
 
-static bool describe_layers(stf_source *source, const void *what) {
-    const stf_vrt_layers *layers = what;
-    stf_source_info *info = &source->info;
-    stf_group *group = info->groups;
-    const stf_vrt_layer *lead = largest_layer(layers);
-    uint32_t width = (uint32_t)GDALGetRasterXSize(source->dataset),
-             height = (uint32_t)GDALGetRasterYSize(source->dataset);
-    bool in_step = layers->count == 1 && lead->halo_x == 0 && lead->halo_y == 0;
-    double blocks_x = at_least(lead->step_x, UNIT_PX_AT_LEAST), blocks_y = at_least(lead->step_y, UNIT_PX_AT_LEAST);
-    double unit_y = lead->step_y * blocks_y;
+/* A strip of many rows is needed as a whole by each row of tiles, but its pixels can be passed on in pieces. */
+static void cut_strips(stf_group *group, uint64_t sample_bytes, uint32_t tile_height_px) {
+    uint64_t bytes = unit_bytes(group, sample_bytes);
+    if (bytes <= UNIT_BYTES_CUT || group->y.step_px < 0.9 * tile_height_px)
+        return;
+    double pieces = ceil((double)bytes / (double)PIECE_BYTES);
+    double down = fmax(floor(group->y.step_px / tile_height_px), 1), across = fmax(ceil(pieces / down), 1);
+    if (group->y.step_px / down >= 1)
+        group->y = stf_axis_make(group->y.size_px, group->y.origin_px, group->y.step_px / down);
+    if (group->x.step_px / across >= UNIT_PX_AT_LEAST)
+        group->x = stf_axis_make(group->x.size_px, group->x.origin_px, group->x.step_px / across);
+}
+
+static void cut_windows(stf_source *source, const stf_underlay *underlay) {
+    stf_group *group = source->info.groups;
+    const stf_under_layer *lead = stf_underlay_lead(underlay);
+    const stf_under_grid *grid = &underlay->grids[lead->grid];
+    bool warped = grid->list != STF_UNDER_FILE;
+    uint64_t sample_bytes = (uint64_t)GDALGetDataTypeSizeBytes(source->request.type);
     group->first_band = 0;
     group->bands = (uint32_t)GDALGetRasterCount(source->dataset);
-    group->x = stf_axis_make(width, lead->origin_x - lead->halo_x, lead->step_x * blocks_x);
-    group->y = stf_axis_make(height, lead->origin_y - lead->halo_y, unit_y);
-    uint64_t unit_px = (uint64_t)stf_axis_longest(&group->x) * stf_axis_longest(&group->y);
-    info->unit_bytes =
-        stf_mul(stf_mul(unit_px, (uint64_t)GDALGetDataTypeSizeBytes(source->request.type)), group->bands);
-    info->source_blocks = count_blocks(layers);
-    info->reader_bytes = layers->reader_bytes;
-    if (lead->halo_x > 0) { /* resampling reads into buffers of its own, at most about a million pixels at a time */
-        double scale = lead->source_width / lead->width * (lead->source_height / lead->height);
-        double source_px = (double)unit_px * (scale > 1 ? scale : 1);
-        info->reader_bytes += 16 * (uint64_t)(source_px < 1048576 ? source_px : 1048576);
-    }
-    if (in_step) {
-        info->lease_bytes = stf_mul(lead->block_bytes, (uint64_t)(blocks_x * blocks_y));
+    group->x = window_axis(&lead->x, (uint32_t)GDALGetRasterXSize(source->dataset), grid->block_width_px, warped);
+    group->y = window_axis(&lead->y, (uint32_t)GDALGetRasterYSize(source->dataset), grid->block_height_px, warped);
+    if (!warped)
+        cut_strips(group, sample_bytes, source->request.tile_height_px);
+    source->info.unit_bytes = unit_bytes(group, sample_bytes);
+    snprintf(source->info.summary, sizeof source->info.summary, "VRT over %u raster(s), the largest %s %u x %u blocks",
+             underlay->grid_count, warped ? "warped in" : "in", grid->block_width_px, grid->block_height_px);
+}
+
+/* --- lease ------------------------------------------------------------------------------------- */
+
+static bool describe(stf_source *source, windows_state *state) {
+    stf_source_info *info = &source->info;
+    stf_plane all = {0, info->groups->bands};
+    stf_geometry geometry = {0};
+    stf_under_sum sum;
+    cut_windows(source, state->underlay);
+    uint64_t window_px = (uint64_t)stf_axis_longest(&info->groups->x) * stf_axis_longest(&info->groups->y);
+    info->reader_bytes = stf_add(state->underlay->reader_bytes,
+                                 stf_mul(stf_underlay_scratch_bytes(state->underlay, window_px), info->groups->bands));
+    /* The tiles are not known yet: for what one unit touches, and whether it shares it, any will do. */
+    geometry.width_px = info->groups->x.size_px;
+    geometry.height_px = info->groups->y.size_px;
+    geometry.groups = info->groups;
+    geometry.group_count = 1;
+    geometry.planes = &all;
+    geometry.plane_count = 1;
+    geometry.tile_x = stf_axis_make(geometry.width_px, 0, geometry.width_px);
+    geometry.tile_y = stf_axis_make(geometry.height_px, 0, geometry.height_px);
+    if (!stf_under_walk_sum(state->walk, &geometry, &sum))
+        return false;
+    info->source_blocks = sum.decodes;
+    if (sum.shared) {
+        info->shared.context = state->walk;
+        info->shared.points = stf_under_walk_points;
     } else {
-        /* The walk goes tile by tile, and takes all rows of windows that begin in a tile before it moves on. */
-        double swept_y = unit_y * ceil(source->request.tile_height_px / unit_y);
-        uint64_t span = stf_vrt_layers_span_bytes(layers, height, swept_y);
-        info->lease_column_bytes = span / group->x.cells + 1;
-        info->lease_extra_columns = 3;
-        info->lease_bytes = 3 * lead->block_bytes;
-        info->min_stripe_columns = STRIPE_COLUMNS_AT_LEAST;
-        info->seam_decodes = group->y.cells * (uint64_t)blocks_y;
+        info->lease_bytes = sum.unit_bytes;
     }
-    snprintf(info->summary, sizeof info->summary, "VRT over %u source(s) in blocks of %u x %u, halo %g x %g pixels",
-             layers->count, lead->block_width_px, lead->block_height_px, lead->halo_x, lead->halo_y);
     return true;
 }
 
+/* --- a plain VRT ------------------------------------------------------------------------------- */
+
+static bool shows_all(const stf_under_axis *axis, uint32_t vrt_px, uint32_t source_px) {
+    return axis->begin == 0 && axis->end == vrt_px && vrt_px == source_px && axis->scale == 1 && axis->offset == 0 &&
+           axis->inner == 0 && axis->outer == 0;
+}
+
 /* One whole raster, shown unchanged band by band. */
-static bool is_plain(GDALDatasetH vrt, const stf_vrt_layers *layers) {
-    const stf_vrt_layer *layer = &layers->items[0];
-    int width = GDALGetRasterXSize(vrt), height = GDALGetRasterYSize(vrt);
-    return layers->count == 1 && layer->simple && layer->bands == (uint32_t)GDALGetRasterCount(vrt) && layer->x == 0 &&
-           layer->y == 0 && layer->width == width && layer->height == height && layer->source_x == 0 &&
-           layer->source_y == 0 && layer->source_width == width && layer->source_height == height &&
-           layer->source_width_px == (uint32_t)width && layer->source_height_px == (uint32_t)height;
+static bool is_plain(GDALDatasetH vrt, const stf_underlay *underlay) {
+    const stf_under_layer *layer = &underlay->lists[0].items[0];
+    const stf_under_grid *grid = &underlay->grids[layer->grid];
+    return underlay->lists[0].count == 1 && grid->list == STF_UNDER_FILE && layer->simple &&
+           layer->bands == (uint32_t)GDALGetRasterCount(vrt) &&
+           shows_all(&layer->x, (uint32_t)GDALGetRasterXSize(vrt), grid->width_px) &&
+           shows_all(&layer->y, (uint32_t)GDALGetRasterYSize(vrt), grid->height_px);
 }
 
 /* Opens what a plain VRT shows; NULL: leave the VRT as it is. */
@@ -145,76 +181,62 @@ static GDALDatasetH unwrap(GDALDatasetH vrt, const char *path) {
     return NULL;
 }
 
-/* A warped VRT: its own blocks are the units, for that is what one run of the warper makes. */
-static bool describe_warped(stf_source *source, const void *unused) {
-    stf_source_info *info = &source->info;
-    stf_group *group = info->groups;
-    stf_vrt_warped warped;
-    int block_width, block_height;
-    (void)unused;
-    GDALGetBlockSize(GDALGetRasterBand(source->dataset, 1), &block_width, &block_height);
-    /* Units are visited tile by tile, so a row of tiles, not of units, is what the cache must live through. */
-    uint32_t span_rows = source->request.tile_height_px > (uint32_t)block_height ? source->request.tile_height_px
-                                                                                 : (uint32_t)block_height;
-    if (!stf_vrt_warped_read(source->dataset, (uint32_t)block_width, span_rows, &warped))
-        return false;
-    group->first_band = 0;
-    group->bands = (uint32_t)GDALGetRasterCount(source->dataset);
-    group->x = stf_axis_make((uint32_t)GDALGetRasterXSize(source->dataset), 0, block_width);
-    group->y = stf_axis_make((uint32_t)GDALGetRasterYSize(source->dataset), 0, block_height);
-    uint64_t pixel_bytes = (uint64_t)GDALGetDataTypeSizeBytes(source->request.type) * group->bands;
-    info->unit_bytes = stf_mul(stf_mul((uint64_t)block_width, (uint64_t)block_height), pixel_bytes);
-    info->source_blocks = warped.source_blocks;
-    info->reader_bytes = stf_add(warped.reader_bytes, stf_mul(4, info->unit_bytes)); /* the warper's own buffers */
-    info->lease_column_bytes = warped.span_bytes / group->x.cells + 1;
-    info->lease_extra_columns = 2;
-    info->lease_bytes = stf_add(stf_mul(2, warped.block_bytes), stf_source_cached_block_bytes(info->unit_bytes));
-    info->min_stripe_columns = STRIPE_COLUMNS_AT_LEAST;
-    info->seam_decodes = warped.source_blocks / group->x.cells;
-    snprintf(info->summary, sizeof info->summary, "warped VRT in blocks of %d x %d", block_width, block_height);
+/* --- the source -------------------------------------------------------------------------------- */
+
+/* What the plan was made of is of no use any more. */
+static bool open_readers(stf_source *source, uint32_t readers, stf_error *err) {
+    windows_state *state = source->state;
+    (void)readers;
+    (void)err;
+    source->info.shared.points = NULL;
+    stf_under_walk_destroy(state->walk);
+    stf_underlay_free(state->underlay);
+    memset(state, 0, sizeof *state);
     return true;
 }
 
-static bool init_described(stf_source *source, bool (*describe_it)(stf_source *, const void *), const void *what,
-                           bool *fits, stf_error *err) {
-    source->info.groups = VSICalloc(1, sizeof *source->info.groups);
-    if (!source->info.groups)
+static void close_windows(stf_source *source) {
+    windows_state *state = source->state;
+    stf_under_walk_destroy(state->walk);
+    stf_underlay_free(state->underlay);
+    VSIFree(state);
+    source->state = NULL;
+}
+
+/* Takes the underlay over, whatever happens. */
+static bool init_windows(stf_source *source, stf_underlay *underlay, bool *fits, stf_error *err) {
+    windows_state *state = VSICalloc(1, sizeof *state);
+    if (!state) {
+        stf_underlay_free(underlay);
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the description of the source");
-    *fits = describe_it(source, what);
-    if (*fits) {
-        source->info.kind = STF_SOURCE_WINDOWS;
-        source->info.group_count = 1;
-        source->read = read_window;
-    } else {
-        VSIFree(source->info.groups);
-        source->info.groups = NULL;
     }
+    source->state = state;
+    source->close = close_windows;
+    state->underlay = underlay;
+    state->walk = stf_under_walk_units(underlay);
+    source->info.groups = VSICalloc(1, sizeof *source->info.groups);
+    if (!state->walk || !source->info.groups || !describe(source, state))
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the walk over the source's blocks");
+    source->info.kind = STF_SOURCE_WINDOWS;
+    source->info.group_count = 1;
+    source->read = read_window;
+    source->open_readers = open_readers;
+    *fits = true;
     return true;
 }
 
 bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err) {
-    stf_vrt_layers layers;
     *fits = false;
-    if (!stf_vrt_layers_read(source->dataset, &layers))
-        return init_described(source, describe_warped, NULL, fits, err);
-    if (is_plain(source->dataset, &layers)) {
-        source->unwrapped = unwrap(source->dataset, layers.items[0].path);
+    stf_underlay *underlay = stf_underlay_read(source->dataset, (uint32_t)GDALGetRasterCount(source->dataset));
+    if (!underlay)
+        return true;
+    if (is_plain(source->dataset, underlay)) {
+        source->unwrapped = unwrap(source->dataset, underlay->grids[underlay->lists[0].items[0].grid].path);
         if (source->unwrapped) {
             source->dataset = source->unwrapped;
-            stf_vrt_layers_free(&layers);
+            stf_underlay_free(underlay);
             return true;
         }
     }
-    bool done = init_described(source, describe_layers, &layers, fits, err);
-    stf_vrt_layers_free(&layers);
-    return done;
-}
-
-uint64_t stf_source_vrt_span_bytes(GDALDatasetH vrt) {
-    stf_vrt_layers layers;
-    if (!stf_vrt_layers_read(vrt, &layers))
-        return 0;
-    uint64_t bytes = stf_vrt_layers_span_bytes(&layers, (uint32_t)GDALGetRasterYSize(vrt), layers.items[0].step_y);
-    stf_vrt_layers_free(&layers);
-    return bytes;
+    return init_windows(source, underlay, fits, err);
 }

@@ -5,10 +5,7 @@
 #include "cpl_conv.h"
 #include "cpl_vsi.h"
 #include "gdal_adaptor.h"
-#include "geometry.h"
-#include "gtiff_cost.h"
 #include "platform.h"
-#include "source.h"
 
 #define CANDIDATES 16
 
@@ -29,29 +26,6 @@ static bool has_same_grid(GDALDatasetH a, GDALDatasetH b) {
 static bool is_vrt(GDALDatasetH dataset) {
     GDALDriverH driver = GDALGetDatasetDriver(dataset);
     return driver && EQUAL(GDALGetDriverShortName(driver), "VRT");
-}
-
-/* One block row of one band. */
-static uint64_t band_row_bytes(GDALRasterBandH band, uint64_t *blocks) {
-    int width, height;
-    GDALGetBlockSize(band, &width, &height);
-    uint64_t columns = ((uint64_t)GDALGetRasterBandXSize(band) - 1) / (uint64_t)width + 1;
-    uint64_t rows = ((uint64_t)GDALGetRasterBandYSize(band) - 1) / (uint64_t)height + 1;
-    uint64_t bytes =
-        (uint64_t)width * (uint64_t)height * (uint64_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
-    *blocks = columns * rows;
-    /* The first row of the next block row pushes out the blocks of this one, which nobody asks for again. A window of three
-     * rows that begins anew lies across several blocks of a row or two. */
-    uint64_t kept = height < 3 ? 4 * columns : columns;
-    return kept * stf_source_cached_block_bytes(bytes);
-}
-
-/* Pixel-interleaved files bring all bands of a block into the cache, whichever is asked for. */
-static void measure(GDALDatasetH dataset, stf_upstream *found) {
-    const char *interleave = GDALGetMetadataItem(dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
-    uint32_t bands = interleave && EQUAL(interleave, "PIXEL") ? (uint32_t)GDALGetRasterCount(dataset) : 1;
-    found->span_bytes = band_row_bytes(GDALGetRasterBand(dataset, 1), &found->blocks) * bands;
-    found->reader_bytes = stf_gtiff_reader_bytes(dataset, 0, bands);
 }
 
 static bool is_in_cache(GDALDatasetH dataset) {
@@ -87,22 +61,55 @@ stf_upstream_probe *stf_upstream_begin(GDALDatasetH opaque, stf_lease *lease) {
     return probe;
 }
 
-stf_upstream stf_upstream_end(stf_upstream_probe *probe) {
+/* What the first rows of gdaldem's dataset bring into the cache: one row more of the DEM. */
+static uint64_t first_rows_bytes(const stf_underlay *underlay, GDALDatasetH dataset, uint32_t rows) {
+    bool done;
+    uint32_t height = (uint32_t)GDALGetRasterYSize(dataset);
+    stf_window window = {0, 0, (uint32_t)GDALGetRasterXSize(dataset), rows + 1 < height ? rows + 1 : height};
+    stf_reuse *reuse = stf_reuse_create(underlay->blocks, 1);
+    if (!reuse)
+        return 0;
+    done = stf_underlay_touch(underlay, &window, reuse);
+    stf_reuse_end_step(reuse);
+    uint64_t bytes = done ? stf_reuse_all_bytes(reuse) : 0;
+    stf_reuse_destroy(reuse);
+    return bytes;
+}
+
+/* gdaldem reads one band of it. */
+static bool try_file(GDALDatasetH candidate, stf_upstream *found) {
+    if (is_vrt(candidate) || !is_in_cache(candidate))
+        return false;
+    found->underlay = stf_underlay_read(candidate, 1);
+    found->confirmed = found->underlay != NULL;
+    return found->confirmed;
+}
+
+/* The first VRT of that grid is taken, unless a later one's figure is the one that was seen. */
+static bool try_vrt(GDALDatasetH candidate, uint32_t rows, stf_upstream *found) {
+    stf_underlay *underlay = is_vrt(candidate) ? stf_underlay_read(candidate, 1) : NULL;
+    if (!underlay)
+        return false;
+    bool same = found->grown_bytes > 0 && first_rows_bytes(underlay, candidate, rows) == found->grown_bytes;
+    if (same || !found->underlay) {
+        stf_underlay_free(found->underlay);
+        found->underlay = underlay;
+        found->confirmed = same;
+    } else {
+        stf_underlay_free(underlay);
+    }
+    return same;
+}
+
+stf_upstream stf_upstream_end(stf_upstream_probe *probe, uint32_t rows) {
     stf_upstream found = {0};
     int64_t grown = GDALGetCacheUsed64() - probe->used_before_bytes;
-    for (int i = 0; i < probe->count && !found.confirmed; i++)
-        if (!is_vrt(probe->candidates[i]) && is_in_cache(probe->candidates[i])) {
-            measure(probe->candidates[i], &found);
-            found.confirmed = true;
-        }
-    for (int i = 0; i < probe->count && !found.confirmed && found.span_bytes == 0; i++)
-        if (is_vrt(probe->candidates[i]))
-            found.span_bytes = stf_source_vrt_span_bytes(probe->candidates[i]);
-    if (found.span_bytes == 0 && grown > 0)
-        found.span_bytes = (uint64_t)grown + (uint64_t)grown / 8;
-    /* Room beside the span: until the plan sets the lease, the blocks of the output's template pass through the cache,
-     * and would push out those that the next rows need. */
-    stf_lease_resize(probe->lease, stf_add(found.span_bytes, STF_PLANNING_LEASE_BYTES));
+    found.grown_bytes = grown > 0 ? (uint64_t)grown : 0;
+    bool sure = false;
+    for (int i = 0; i < probe->count && !sure; i++)
+        sure = try_file(probe->candidates[i], &found);
+    for (int i = 0; i < probe->count && !sure; i++)
+        sure = try_vrt(probe->candidates[i], rows, &found);
     VSIFree(probe);
     return found;
 }

@@ -250,6 +250,35 @@ inline int threads_alive(int wanted) {
     return count;
 }
 
+// Blocks that units share, for the planner: so many bytes for each column of a stripe and a few beside it, so many
+// blocks decoded again at each seam. With a spare lease: half of those decodes for that much more.
+struct SharedBlocks {
+    uint64_t column_bytes = 0;
+    uint32_t extra_columns = 0, least_columns = 1;
+    uint64_t seam_decodes = 0, source_blocks = 0, spare_bytes = 0;
+
+    uint64_t lease(const stf_geometry &geometry, uint32_t stripe_columns) const {
+        return column_bytes * std::min<uint64_t>(geometry.groups[0].x.cells, uint64_t{stripe_columns} + extra_columns);
+    }
+    uint64_t decodes_again(const stf_geometry &geometry, uint32_t stripe_columns) const {
+        return (stf_geometry_stripes(&geometry, stripe_columns) - 1) * seam_decodes;
+    }
+    static uint32_t points(void *context, const stf_geometry *geometry, uint32_t stripe_columns,
+                           stf_lease_point points[STF_LEASE_POINTS]) {
+        const SharedBlocks &blocks = *static_cast<const SharedBlocks *>(context);
+        const uint64_t lease = blocks.lease(*geometry, stripe_columns);
+        const uint64_t again = blocks.decodes_again(*geometry, stripe_columns);
+        if (stripe_columns < std::min(blocks.least_columns, geometry->groups[0].x.cells))
+            return 0;
+        uint32_t count = 0;
+        if (blocks.spare_bytes > 0)
+            points[count++] = {lease + blocks.spare_bytes, blocks.source_blocks + again / 2};
+        points[count++] = {lease, blocks.source_blocks + again};
+        return count;
+    }
+    stf_lease_curve curve() { return {this, points}; } // must outlive the demand
+};
+
 // A copy by the pipeline, with a source and a sink that look over its shoulder.
 struct Copy {
     Copy(const Layout &of, bool is_tiled = true, const ConstantRule &constants = no_constants)
@@ -263,7 +292,6 @@ struct Copy {
         demand.slot_bytes = stf_encoder_bound_bytes(&format);
         demand.encoder_bytes = 4 * demand.slot_bytes; // libtiff's copies
         demand.table_bytes = 1000;
-        demand.min_stripe_columns = 1;
     }
     Copy(const Copy &) = delete;
 

@@ -387,4 +387,17 @@ TEST(OpenTiles, by_hand) {
     EXPECT_EQ(open(Layout(40, 20, 10, 10).group(3, 40, 1).band_interleaved(), 1).open, 12u);
 }
 
+TEST(Axis, last_cell_that_is_joined) {
+    stf_axis axis = stf_axis_make(1000, -3, 100);
+    ASSERT_EQ(axis.cells, 11u); // 0..97, ..., 997..1000
+    stf_axis_join_last(&axis);
+    EXPECT_EQ(axis.cells, 10u);
+    EXPECT_EQ(stf_axis_length(&axis, 9), 103u);
+    EXPECT_EQ(stf_axis_longest(&axis), 103u);
+    EXPECT_EQ(stf_axis_cell(&axis, 999), 9u);
+    stf_axis one = stf_axis_make(50, 0, 100);
+    stf_axis_join_last(&one);
+    EXPECT_EQ(one.cells, 1u);
+}
+
 } // namespace

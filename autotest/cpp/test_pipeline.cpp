@@ -89,10 +89,13 @@ TEST_P(Matrix, same_pixels_and_order_for_any_cap_and_threads) {
             turn++;
             const Layout layout = make_layout(unit, tile, bands, 1u << (turn % 5));
             SCOPED_TRACE(testing::Message() << layout << (tile.tiled ? "" : " (strips)"));
-            const auto adapt = [turn](Copy &copy) {
+            fakes::SharedBlocks shared;
+            const auto adapt = [turn, &shared](Copy &copy) {
                 copy.demand.parallel_read = turn % 3 != 0;
-                if (turn % 4 == 0) // a source that needs more the wider it is read
-                    copy.demand.lease_column_bytes = 200 + copy.demand.slot_bytes / 2;
+                if (turn % 4 == 0) { // a source that needs more the wider it is read
+                    shared.column_bytes = 200 + copy.demand.slot_bytes / 2;
+                    copy.demand.shared = shared.curve();
+                }
                 copy.stalls = turn % 8 == 1;
             };
             Copy trial(layout, tile.tiled);
@@ -136,7 +139,9 @@ TEST(Pipeline, the_matrix_meets_every_way) {
         for (const Tiles &tile : tiles_tried) {
             Copy copy(make_layout(unit, tile, bands_tried[1], 1), tile.tiled);
             for (uint64_t lease : {uint64_t{0}, copy.demand.slot_bytes}) {
-                copy.demand.lease_column_bytes = lease;
+                fakes::SharedBlocks shared;
+                shared.column_bytes = lease;
+                copy.demand.shared = lease > 0 ? shared.curve() : stf_lease_curve{};
                 for (const auto &[way, cap] : caps_of(copy))
                     ways[way]++;
             }

@@ -51,7 +51,6 @@ stf_demand costs(uint64_t unit_bytes, uint64_t reader_bytes, uint64_t tile_bytes
     demand.slot_bytes = tile_bytes;
     demand.encoder_bytes = 4 * tile_bytes;
     demand.table_bytes = 1000000;
-    demand.min_stripe_columns = 1;
     return demand;
 }
 
@@ -74,10 +73,12 @@ stf_demand halo_costs() {
     stf_demand demand = costs(MiB, 1400000, MiB);
     demand.parallel_read = false;
     demand.lease_bytes = 3 * (MiB + 160);
-    demand.lease_column_bytes = 2 * (MiB + 160);
-    demand.lease_extra_columns = 3;
-    demand.min_stripe_columns = 20;
-    demand.seam_decodes = 13;
+    static fakes::SharedBlocks shared;
+    shared.column_bytes = 2 * (MiB + 160);
+    shared.extra_columns = 3;
+    shared.least_columns = 20;
+    shared.seam_decodes = 13;
+    demand.shared = shared.curve();
     return demand;
 }
 
@@ -224,7 +225,7 @@ TEST(Sweep, stripes_keep_in_step_with_the_tiles) {
 
 // --- random demands against a simulation --------------------------------------------------------------
 
-stf_demand random_costs(std::mt19937 &random) {
+stf_demand random_costs(std::mt19937 &random, fakes::SharedBlocks &shared) {
     const auto upto = [&random](uint32_t most) { return 1 + static_cast<uint64_t>(random() % most); };
     stf_demand demand{};
     demand.parallel_read = random() % 2 == 0;
@@ -236,13 +237,15 @@ stf_demand random_costs(std::mt19937 &random) {
     demand.encoder_bytes = upto(2000);
     demand.table_bytes = upto(100);
     demand.source_blocks = upto(1000);
-    demand.min_stripe_columns = 1;
     if (random() % 3 == 0) {
         demand.lease_bytes = upto(500);
-        demand.lease_column_bytes = upto(300);
-        demand.lease_extra_columns = static_cast<uint32_t>(random() % 4);
-        demand.min_stripe_columns = static_cast<uint32_t>(upto(5));
-        demand.seam_decodes = upto(9);
+        shared.column_bytes = upto(300);
+        shared.extra_columns = static_cast<uint32_t>(random() % 4);
+        shared.least_columns = static_cast<uint32_t>(upto(5));
+        shared.seam_decodes = upto(9);
+        shared.source_blocks = demand.source_blocks;
+        shared.spare_bytes = random() % 2 == 0 ? upto(600) : 0;
+        demand.shared = shared.curve();
     }
     return demand;
 }
@@ -292,10 +295,19 @@ Simulated simulate(const stf_geometry &geometry, const stf_plan &plan) {
     return result;
 }
 
-uint64_t lease_of(const Layout &layout, const stf_demand &demand, const stf_plan &plan) {
-    const uint64_t columns =
-        std::min<uint64_t>(layout.groups[0].x.cells, uint64_t{plan.stripe_columns} + demand.lease_extra_columns);
-    return demand.lease_bytes + demand.lease_column_bytes * columns + demand.reader_lease_bytes * plan.readers;
+// The lease must be one of the source's points, and a better one must not have fitted.
+void expect_best_lease(const stf_geometry &geometry, const stf_demand &demand, const stf_plan &plan) {
+    stf_lease_point points[STF_LEASE_POINTS] = {{0, demand.source_blocks}};
+    const uint32_t count =
+        demand.shared.points ? demand.shared.points(demand.shared.context, &geometry, plan.stripe_columns, points) : 1;
+    const uint64_t rest = demand.lease_bytes + demand.reader_lease_bytes * plan.readers;
+    uint32_t taken = 0;
+    while (taken < count && rest + points[taken].lease_bytes != plan.lease_bytes)
+        taken++;
+    ASSERT_LT(taken, count) << plan.lease_bytes;
+    ASSERT_EQ(plan.decodes, points[taken].decodes);
+    for (uint32_t better = 0; better < taken; better++)
+        ASSERT_GT(plan.predicted_peak_bytes + points[better].lease_bytes - points[taken].lease_bytes, plan.cap_bytes);
 }
 
 void expect_sound(const Layout &layout, const stf_demand &demand, const stf_plan &plan, uint64_t cap,
@@ -306,7 +318,7 @@ void expect_sound(const Layout &layout, const stf_demand &demand, const stf_plan
     ASSERT_EQ(plan.requested_cap_bytes, cap);
     ASSERT_EQ(plan.cap_bytes, std::max(cap, plan.floor_bytes));
     ASSERT_LE(plan.predicted_peak_bytes, plan.cap_bytes);
-    ASSERT_EQ(plan.lease_bytes, lease_of(layout, demand, plan));
+    ASSERT_NO_FATAL_FAILURE(expect_best_lease(geometry, demand, plan));
     ASSERT_EQ(plan.predicted_peak_bytes, demand.table_bytes + plan.lease_bytes + demand.encoder_bytes * plan.encoders +
                                              demand.reader_bytes * plan.readers +
                                              demand.unit_bytes * plan.unit_buffers + demand.slot_bytes * plan.slots);
@@ -324,8 +336,6 @@ void expect_sound(const Layout &layout, const stf_demand &demand, const stf_plan
     ASSERT_EQ(plan.stripes, stf_geometry_stripes(&geometry, plan.stripe_columns));
     ASSERT_EQ(plan.sweep == STF_SWEEP_SPILL, plan.spill_all);
     ASSERT_EQ(plan.sweep == STF_SWEEP_BANDS, plan.stripes == 1 && !plan.spill_all);
-    ASSERT_TRUE(plan.stripes == 1 || plan.stripe_columns >= demand.min_stripe_columns);
-    ASSERT_EQ(plan.decodes, demand.source_blocks + (plan.stripes - 1) * demand.seam_decodes);
     // What the copy will meet.
     const Simulated found = simulate(geometry, plan);
     const bool through_slot = demand.may_be_constant || found.spill_bytes > 0;
@@ -349,7 +359,8 @@ TEST(Plan, random_demands_at_any_cap) {
     std::map<std::string, int> ways;
     for (int i = 0; i < 600; i++) {
         const Layout layout = fakes::random_layout(random, 30);
-        const stf_demand demand = random_costs(random);
+        fakes::SharedBlocks shared;
+        const stf_demand demand = random_costs(random, shared);
         const uint64_t floor = make(layout, demand, 0, 8).floor_bytes;
         for (uint64_t cap :
              {uint64_t{0}, floor - 1, floor, floor + 1, floor + floor / 8, 2 * floor, 5 * floor, 100 * floor}) {
@@ -375,7 +386,8 @@ TEST(Plan, more_cap_is_never_worse) {
     std::mt19937 random(12);
     for (int i = 0; i < 250; i++) {
         const Layout layout = fakes::random_layout(random, 30);
-        const stf_demand demand = random_costs(random);
+        fakes::SharedBlocks shared;
+        const stf_demand demand = random_costs(random, shared);
         const uint64_t floor = make(layout, demand, 0, 2).floor_bytes;
         stf_plan before = make(layout, demand, floor, 2);
         for (uint64_t cap = floor; cap < 5 * floor; cap += 1 + floor / 9) {

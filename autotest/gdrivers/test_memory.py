@@ -144,9 +144,11 @@ def test_cap_and_amplification(source_path, reference, tmp_path, name, output, c
     assert streamtiff.checksums(target) == reference(name)
 
     blocks, block_bytes = blocks_under(path, SOURCES[name].translate.get("srcWin"))
-    assert figures["PREDICTED_DECODES"] <= 1.02 * blocks
+    # Where a halo shares blocks between stripes, some are decoded again rather than kept in memory.
+    again = 1.07 if "resampleAlg" in SOURCES[name].translate else 1.02
+    assert figures["PREDICTED_DECODES"] <= again * blocks
     headers = HEADER_BYTES + HEADER_OF_READER_BYTES * threads
-    assert measured["read_bytes"] <= 1.02 * block_bytes + headers
+    assert measured["read_bytes"] <= again * block_bytes + headers
     if streamtiff.SANITIZER is None:
         assert measured["peak_rss_bytes"] <= figures["CAP_BYTES"] + SLACK_BYTES
 
