@@ -132,11 +132,22 @@ static GDALDatasetH reopen(const stf_copy *c, CSLConstList figures) {
     return inner ? stf_gdal_with_domain(inner, "STREAMING", figures) : NULL;
 }
 
+/* GDAL adds the source's INTERLEAVE of its own accord, which is of no concern to what is derived from one band of it. */
+static char **options_of_result(const stf_copy *c, CSLConstList options) {
+    char **list = CSLDuplicate((char **)(uintptr_t)options);
+    return c->derive && CSLFetchNameValue(options, "@INTERLEAVE_ADDED_AUTOMATICALLY")
+               ? CSLSetNameValue(list, "INTERLEAVE", NULL)
+               : list;
+}
+
 static bool run(stf_copy *c, CSLConstList options, stf_error *err) {
     if (!stf_copy_derive(c, options, err))
         return false;
     stf_copy_describe_raster(c);
-    return stf_options_parse(options, &c->raster, &c->options, err) && stf_copy_make_plan(c, err) && write_file(c, err);
+    char **list = options_of_result(c, options);
+    bool done = stf_options_parse((CSLConstList)list, &c->raster, &c->options, err);
+    CSLDestroy(list);
+    return done && stf_copy_make_plan(c, err) && write_file(c, err);
 }
 
 GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict, CSLConstList options,

@@ -33,8 +33,8 @@ struct stf_derive {
     GDALDriverH memory;
     GDALDEMProcessingOptions *options; /* read by all threads, changed by none */
     GDALDataType type;
-    bool has_transform;
-    double transform[6];
+    bool has_transform, uses_transform;
+    double transform[6];  /* what stands in for one, where the source has none */
     GDALRasterBandH band; /* on the calling thread alone */
     int has_nodata;
     double nodata;
@@ -133,7 +133,7 @@ static GDALDatasetH view(const stf_derive *derive, const void *pixels, size_t ro
         stf_fail_with_last(err, "DERIVE");
         return NULL;
     }
-    if (derive->has_transform) {
+    if (derive->uses_transform) {
         double transform[6] = {0, derive->transform[1], 0, 0, 0, derive->transform[5]};
         GDALSetGeoTransform(dataset, transform);
     }
@@ -274,13 +274,33 @@ static bool check_source(const stf_derive *derive, stf_error *err) {
     return true;
 }
 
+/* The modes to which the size of a pixel and the scale of heights matter. */
+static bool scales(const stf_derive *derive) {
+    return derive->command->mode == STF_DERIVE_SLOPE || derive->command->mode == STF_DERIVE_HILLSHADE;
+}
+
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0)
+static char **add_scale(char **arguments, double x, double y) {
+    char text[64];
+    CPLsnprintf(text, sizeof text, "%.17g", x);
+    arguments = CSLAddString(CSLAddString(arguments, "-xscale"), text);
+    CPLsnprintf(text, sizeof text, "%.17g", y);
+    return CSLAddString(CSLAddString(arguments, "-yscale"), text);
+}
+#endif
+
 /* What gdaldem writes for a few pixels that say of themselves what the source does. */
 static bool take_sample(stf_derive *derive, stf_error *err) {
     char band[16];
-    char *const more[] = {"-of", "GTiff", "-b", band, NULL};
     const char *const drivers[] = {"GTiff", NULL};
     snprintf(band, sizeof band, "%d", derive->command->band);
-    GDALDEMProcessingOptions *options = make_options(derive, (char **)(uintptr_t)more, err);
+    char **more = CSLAddString(CSLAddString(CSLAddString(CSLAddString(NULL, "-of"), "GTiff"), "-b"), band);
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0)
+    if (!derive->command->scaled && scales(derive)) /* what the scale is and what is wrong with it, the raster shows */
+        more = add_scale(more, 1, 1);
+#endif
+    GDALDEMProcessingOptions *options = make_options(derive, more, err);
+    CSLDestroy(more);
     GDALDatasetH stand_in = options ? stf_gdal_stand_in(stf_derive_source(derive), STAND_IN_PX, STAND_IN_PX) : NULL;
     GDALDatasetH made = stand_in ? process(derive, derive->sample_path, stand_in, options, err) : NULL;
     GDALClose(made);
@@ -333,7 +353,9 @@ static double metres_of_height(const char *unit) {
         return CPLAtof(SRS_UL_FOOT_CONV);
     if (EQUAL(unit, "us-ft") || EQUAL(unit, "Foot_US") || EQUAL(unit, "US survey foot"))
         return CPLAtof(SRS_UL_US_FOOT_CONV);
-    return 1; /* of any other the sample has warned */
+    if (unit[0] && !EQUAL(unit, "m") && !EQUAL(unit, "metre") && !EQUAL(unit, "meter"))
+        CPLError(CE_Warning, CPLE_AppDefined, "Unknown band unit '%s'. Assuming metre", unit);
+    return 1;
 }
 
 /* The scale that gdaldem takes for itself from units and latitude, here of the whole raster and not of a window. */
@@ -358,23 +380,16 @@ static void find_scale(const stf_derive *derive, double *x, double *y) {
     }
 }
 
-static char **add_scale(const stf_derive *derive, char **arguments) {
-    double x, y;
-    char text[64];
-    find_scale(derive, &x, &y);
-    CPLsnprintf(text, sizeof text, "%.17g", x);
-    arguments = CSLAddString(CSLAddString(arguments, "-xscale"), text);
-    CPLsnprintf(text, sizeof text, "%.17g", y);
-    return CSLAddString(CSLAddString(arguments, "-yscale"), text);
-}
 #endif
 
 static bool make_window_options(stf_derive *derive, stf_error *err) {
     char **more = CSLAddString(CSLAddString(NULL, "-of"), "MEM");
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0)
-    stf_derive_mode mode = derive->command->mode;
-    if (!derive->command->scaled && (mode == STF_DERIVE_SLOPE || mode == STF_DERIVE_HILLSHADE))
-        more = add_scale(derive, more);
+    if (!derive->command->scaled && scales(derive)) {
+        double x, y;
+        find_scale(derive, &x, &y);
+        more = add_scale(more, x, y);
+    }
 #endif
     derive->options = make_options(derive, more, err);
     CSLDestroy(more);
@@ -401,6 +416,7 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
     derive->band = GDALGetRasterBand(source, derive->command->band);
     derive->type = GDALGetRasterDataType(derive->band);
     derive->has_transform = GDALGetGeoTransform(source, derive->transform) == CE_None;
+    derive->uses_transform = scales(derive);
     derive->width_px = (uint32_t)GDALGetRasterXSize(source);
     derive->memory = GDALGetDriverByName("MEM");
     find_nodata(derive);

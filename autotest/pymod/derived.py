@@ -52,12 +52,19 @@ def write(path, bands, options=(), nodata=None, transform=NORTH_UP, epsg=32611):
 
 def gdaldem(target, source, mode, *arguments, color=None, options=()):
     """What gdaldem writes with -of GTiff and these creation options, which must leave it to write row by row."""
+    arguments = list(arguments)
+    band = 1
+    if "-b" in arguments:  # which the bindings would add themselves
+        at = arguments.index("-b")
+        band = int(arguments[at + 1])
+        del arguments[at : at + 2]
     dataset = gdal.DEMProcessing(
         str(target),
         source,
         mode,
         colorFilename=color,
-        options=list(arguments),
+        options=arguments,
+        band=band,
         format="GTiff",
         creationOptions=list(options),
     )
@@ -65,7 +72,14 @@ def gdaldem(target, source, mode, *arguments, color=None, options=()):
     dataset = None  # noqa: F841
 
 
-def same_as_gdaldem(folder, source, mode, *arguments, color=None, layout=(), also=(), raised=False, warnings=0):
+def told(path):
+    """All that gdalinfo tells, but in which order the tiles happen to lie (from GDAL 3.13 on)."""
+    info = streamtiff.info(path)
+    info["metadata"].get("IMAGE_STRUCTURE", {}).pop("LAYOUT", None)
+    return info
+
+
+def same_as_gdaldem(folder, source, mode, *arguments, color=None, layout=(), also=(), raised=False):
     """Derives with the driver, and compares the whole file with gdaldem's: pixels, and all that gdalinfo tells.
 
     layout: creation options for both; also: options that only ours has. raised: the cap may be raised to the floor.
@@ -88,7 +102,7 @@ def same_as_gdaldem(folder, source, mode, *arguments, color=None, layout=(), als
     figures = streamtiff.streaming(dataset)
     dataset = None
     assert streamtiff.pixels(ours) == streamtiff.pixels(theirs)
-    assert streamtiff.info(ours) == streamtiff.info(theirs)
+    assert told(ours) == told(theirs)
     gdal.Unlink(str(ours))
     gdal.Unlink(str(theirs))
     return figures
