@@ -68,6 +68,10 @@ uint64_t stf_gtiff_reader_bytes(GDALDatasetH dataset, uint32_t first_band, uint3
     if (compression) {
         bytes = stf_add(bytes, raw_buffer_bytes(largest_compressed_block(band, rows, columns, decoded)));
         bytes = stf_add(bytes, stf_mul(decoded, decoder_copies(compression)));
+    } else if (width != GDALGetRasterXSize(dataset)) {
+        /* libtiff reads strips straight into the caller's buffer where nothing is to be decoded, but not tiles. These are all
+         * of one size, so that its buffer grows but once. */
+        bytes = stf_add(bytes, decoded > RAW_IN_PLACE_BYTES ? stf_add(decoded, RAW_IN_PLACE_BYTES) : decoded);
     }
     return bands > 1 ? stf_add(bytes, decoded) : bytes;
 }
