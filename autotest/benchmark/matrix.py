@@ -66,7 +66,7 @@ def judge(source, figures, threads):
     hold(predicted <= cap, f"PREDICTED {predicted} > CAP {cap}")
     close = threads > 1 or predicted <= MAX_OVER_PREDICTION * peak
     hold(close, f"PREDICTED {predicted} > {MAX_OVER_PREDICTION} x PEAK {peak}")
-    extra_bytes = (figures["amplification"] - MAX_AMPLIFICATION) * source.read_bytes()
+    extra_bytes = figures["read_bytes"] - MAX_AMPLIFICATION * source.read_bytes() - source.page_bytes()
     hold(extra_bytes <= HEADER_BYTES, f"amplification by bytes read {figures['amplification']:.3f}")
     decodes, blocks = told["BLOCK_DECODES"], told["SOURCE_BLOCKS"]
     hold(decodes <= MAX_AMPLIFICATION * blocks, f"{decodes} decodes of {blocks} blocks: {decodes / blocks:.3f}")

@@ -13,6 +13,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "pymod")
 import terrain  # noqa: E402
 
 ROWS_AT_A_TIME = 256
+PAGE_BYTES = 4096
+ROWS_TOGETHER = 32
 
 FULL = {"dem": (20000, 6144), "rgb": (16384, 6144), "wide": (100000, 1500)}
 QUICK = {"dem": (6000, 1536), "rgb": (6000, 1536), "wide": (40000, 600)}
@@ -20,16 +22,23 @@ QUICK = {"dem": (6000, 1536), "rgb": (6000, 1536), "wide": (40000, 600)}
 TILES_512 = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"]
 DEFLATE = ["COMPRESS=DEFLATE", "NUM_THREADS=2"]
 RGB = ["PHOTOMETRIC=RGB", "INTERLEAVE=PIXEL", "PREDICTOR=2"]
+CODECS = {
+    "deflate": ["PREDICTOR=3", *DEFLATE],
+    "zstd": ["COMPRESS=ZSTD", "PREDICTOR=3", "NUM_THREADS=2"],
+    "none": [],
+}
 # name: (which size, data type, bands, creation options)
 LAYOUTS = {
-    "tiled512_deflate": ("dem", "Float32", 1, [*TILES_512, "PREDICTOR=3", *DEFLATE]),
-    "tiled1024_zstd": (
-        "dem",
-        "Float32",
-        1,
-        ["TILED=YES", "BLOCKXSIZE=1024", "BLOCKYSIZE=1024", "COMPRESS=ZSTD", "PREDICTOR=3", "NUM_THREADS=2"],
-    ),
-    "tiled256_none": ("dem", "Float32", 1, ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256"]),
+    **{
+        f"tiled{size}_{codec}": (
+            "dem",
+            "Float32",
+            1,
+            ["TILED=YES", f"BLOCKXSIZE={size}", f"BLOCKYSIZE={size}", *CODECS[codec]],
+        )
+        for size in (512, 1024, 256)
+        for codec in CODECS
+    },
     "strips1_none": ("dem", "Float32", 1, ["BLOCKYSIZE=1"]),
     "strips512_deflate": ("dem", "Float32", 1, ["BLOCKYSIZE=512", "PREDICTOR=3", *DEFLATE]),
     "rgb512_deflate": ("rgb", "Byte", 3, [*TILES_512, *RGB, *DEFLATE]),
@@ -52,8 +61,24 @@ class Source:
         window = self.translate.get("srcWin")
         return touched_bytes(self.path, window) if window else self.path.stat().st_size
 
+    def page_bytes(self):
+        """What C's files may read beside that: whole pages, so one more for each block that is not read right after its
+        neighbour in the file. Blocks of a few rows are read several at a time."""
+        blocks, rows = touched_blocks(self.path, self.translate.get("srcWin"))
+        return PAGE_BYTES * (blocks if rows >= ROWS_TOGETHER else blocks * rows // ROWS_TOGETHER)
+
     def predictor(self):
         return 2 if self.content == "rgb" else 3
+
+
+def touched_blocks(path, window):
+    """The number of blocks under a window, and the rows of one."""
+    dataset = gdal.Open(str(path))
+    band = dataset.GetRasterBand(1)
+    width, height = band.GetBlockSize()
+    x, y, nx, ny = window or (0, 0, band.XSize, band.YSize)
+    columns, rows = (x + nx - 1) // width - x // width + 1, (y + ny - 1) // height - y // height + 1
+    return columns * rows, height
 
 
 def touched_bytes(path, window):

@@ -16,6 +16,9 @@ SLACK_BYTES = 8 * MIB  # of the process over the effective cap: code, stacks, th
 # Beside the pixels: PROJ looks the SRS up, the result is opened, each reader reads directory and tables again.
 HEADER_BYTES = 64 << 10
 HEADER_OF_READER_BYTES = 8 << 10
+# C's files are read in whole pages: one more for each block that is not read right after its neighbour in the file.
+PAGE_BYTES = 4096
+ROWS_TOGETHER = 32  # blocks of fewer rows are read several at a time
 
 WIDTH, HEIGHT = 3072, 2060  # whole tiles across; the last row of tiles is cut
 TILED = ["TILED=YES", "COMPRESS=DEFLATE", "PREDICTOR=3", "NUM_THREADS=2"]
@@ -36,11 +39,13 @@ def square(size_px, *options):
     return [f"BLOCKXSIZE={size_px}", f"BLOCKYSIZE={size_px}", *options]
 
 
+CODECS = {
+    "deflate": TILED,
+    "zstd": ["TILED=YES", "COMPRESS=ZSTD", "ZSTD_LEVEL=3", "PREDICTOR=3", "NUM_THREADS=2"],
+    "none": ["TILED=YES"],
+}
 SOURCES = {
-    "tiled256_deflate": Source(square(256, *TILED)),
-    "tiled512_zstd": Source(square(512, "TILED=YES", "COMPRESS=ZSTD", "ZSTD_LEVEL=3", "PREDICTOR=3", "NUM_THREADS=2")),
-    "tiled1024_none": Source(square(1024, "TILED=YES")),
-    "tiled512_deflate": Source(square(512, *TILED)),
+    **{f"tiled{size}_{codec}": Source(square(size, *CODECS[codec])) for size in (256, 512, 1024) for codec in CODECS},
     "strips1": Source(["BLOCKYSIZE=1"]),
     "strips512_deflate": Source(["BLOCKYSIZE=512", *TILED[1:]]),
     "rgb512_deflate": Source(square(512, *TILED[:2], "PREDICTOR=2", "INTERLEAVE=PIXEL"), "Byte", 3),
@@ -54,7 +59,7 @@ OUTPUTS = {
     "tiled512": ["COMPRESS=ZSTD", "ZSTD_LEVEL=1"],
     "strips": ["TILED=NO", "BLOCKYSIZE=64", "ZLEVEL=1"],
 }
-CAPS_MB = [4, 8, 16, 64]
+CAPS_MB = [4, 16, 64, 256]
 THREADS = [1, 2, 8]
 CASES = [
     (source, list(OUTPUTS)[(s + c) % 3], cap, THREADS[(s + 2 * c) % 3])
@@ -103,7 +108,7 @@ def reference(source_path):
 
 
 def blocks_under(path, window):
-    """Number and compressed bytes of the blocks of a GTiff file under a window."""
+    """Number and compressed bytes of the blocks of a GTiff file under a window, and what pages may add to these."""
     dataset = gdal.Open(str(path))
     band = dataset.GetRasterBand(1)
     width, height = band.GetBlockSize()
@@ -113,7 +118,8 @@ def blocks_under(path, window):
         for row in range(y // height, (y + ny - 1) // height + 1)
         for column in range(x // width, (x + nx - 1) // width + 1)
     ]
-    return len(sizes), sum(sizes)
+    apart = len(sizes) if height >= ROWS_TOGETHER else len(sizes) * height // ROWS_TOGETHER
+    return len(sizes), sum(sizes), PAGE_BYTES * apart
 
 
 def job_of(name, path, target, output, cap_mb, threads):
@@ -143,12 +149,12 @@ def test_cap_and_amplification(source_path, reference, tmp_path, name, output, c
         assert figures["PREDICTED_PEAK_BYTES"] <= 1.15 * figures["PEAK_BYTES"]
     assert streamtiff.checksums(target) == reference(name)
 
-    blocks, block_bytes = blocks_under(path, SOURCES[name].translate.get("srcWin"))
+    blocks, block_bytes, page_bytes = blocks_under(path, SOURCES[name].translate.get("srcWin"))
     # Where a halo shares blocks between stripes, some are decoded again rather than kept in memory.
     again = 1.07 if "resampleAlg" in SOURCES[name].translate else 1.02
     assert figures["PREDICTED_DECODES"] <= again * blocks
     headers = HEADER_BYTES + HEADER_OF_READER_BYTES * threads
-    assert measured["read_bytes"] <= again * block_bytes + headers
+    assert measured["read_bytes"] <= again * block_bytes + page_bytes + headers
     if streamtiff.SANITIZER is None:
         assert measured["peak_rss_bytes"] <= figures["CAP_BYTES"] + SLACK_BYTES
 
