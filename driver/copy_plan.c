@@ -46,6 +46,12 @@ bool stf_copy_derive(stf_copy *c, CSLConstList options, stf_error *err) {
     return true;
 }
 
+static uint32_t source_bits(GDALRasterBandH band) {
+    const char *text = GDALGetMetadataItem(band, "NBITS", "IMAGE_STRUCTURE");
+    int bits = text ? atoi(text) : 0;
+    return bits > 0 ? (uint32_t)bits : 0;
+}
+
 /* As GTiff: one type for all bands, the first one's; where they differ, GTiff itself warns or refuses (the template). */
 void stf_copy_describe_raster(stf_copy *c) {
     const char *interleave = GDALGetMetadataItem(c->dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
@@ -55,6 +61,8 @@ void stf_copy_describe_raster(stf_copy *c) {
     c->raster.bands = (uint32_t)GDALGetRasterCount(c->dataset);
     c->raster.sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(c->type);
     c->raster.kind = kind_of(c->type);
+    if (c->raster.bands > 0)
+        c->raster.source_bits = source_bits(GDALGetRasterBand(c->dataset, 1));
     c->raster.source_interleave_band = interleave && EQUAL(interleave, "BAND");
 }
 
@@ -83,8 +91,9 @@ static void describe_tiles(stf_copy *c) {
     format->width_px = c->options.block_width_px;
     format->height_px = c->options.block_height_px;
     format->samples = (uint16_t)(together ? c->raster.bands : 1);
-    format->sample_bits = (uint16_t)(8 * c->raster.sample_bytes);
-    format->sample_format = sample_format_of(c->raster.kind);
+    format->memory_bits = (uint16_t)(8 * c->raster.sample_bytes);
+    format->sample_bits = (uint16_t)c->options.sample_bits;
+    format->sample_format = harvested_short(c, TIFFTAG_SAMPLEFORMAT, sample_format_of(c->raster.kind));
     format->photometric = harvested_short(c, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
     const stf_tag *extra = stf_tag_list_find(&c->georef.tags, TIFFTAG_EXTRASAMPLES);
     if (together && extra && extra->type == TIFF_SHORT) {
@@ -216,6 +225,7 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
     if (!trial)
         return false;
     stf_encoder_destroy(trial);
+    stf_georef_raise_messages(&c->georef);
     if (!describe_demand(c, err) || !stf_plan_make(&c->demand, &c->plan, err))
         return false;
     stf_stats_debug_plan(&c->plan, &c->source->info);

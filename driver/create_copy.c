@@ -95,7 +95,16 @@ static bool write_file(stf_copy *c, stf_error *err) {
     if (!decide_bigtiff(c, &big, err))
         return false;
     c->file = stf_tiff_file_create(c->target, big, stf_geometry_tiles(&c->geometry), err);
-    return c->file && copy_pixels(c, err) && finish_file(c, err);
+    if (!c->file || !copy_pixels(c, err) || !finish_file(c, err))
+        return false;
+    if (c->result.clipped && c->format.sample_format == SAMPLEFORMAT_IEEEFP)
+        CPLError(CE_Warning, CPLE_AppDefined,
+                 "%s: One or more pixels beyond the range of %u-bit floats became infinite.", c->target,
+                 c->format.sample_bits);
+    else if (c->result.clipped)
+        CPLError(CE_Warning, CPLE_AppDefined, "%s: One or more pixels clipped to fit %u bit domain.", c->target,
+                 c->format.sample_bits);
+    return true;
 }
 
 /* --- from beginning to end --------------------------------------------------------------------- */

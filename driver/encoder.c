@@ -25,6 +25,7 @@
 #include "cpl_vsi.h"
 #include "geometry.h"
 #include "predictor.h"
+#include "samples.h"
 #include "tiff.h"
 #include "tiffio.h"
 
@@ -38,6 +39,8 @@ struct stf_encoder {
     stf_tile_format format;
     TIFF *tiff;    /* NULL: none open */
     uint32_t rows; /* of the open handle's strip */
+    bool packs;    /* samples have fewer bits in the file */
+    bool clipped;  /* ... too few, for one at least */
     bool predicts; /* we apply the predictor, libtiff is told of none */
     void *row;     /* the predictor's copy of a row */
     void *raw;     /* libtiff's output buffer */
@@ -121,21 +124,30 @@ static int CPL_PRINT_FUNC_FORMAT(4, 0)
 }
 #endif
 
+/* In a file of the other byte order libtiff turns the samples round itself, after our predictor. Not after
+ * the floating point one, whose bytes are sorted by significance, whatever the order. */
+static const char *open_mode(const stf_encoder *encoder) {
+    bool sorted = encoder->predicts && encoder->format.codec.predictor == PREDICTOR_FLOATINGPOINT;
+    if (!encoder->format.swapped || sorted)
+        return "w8";
+    return CPL_IS_LSB ? "w8b" : "w8l";
+}
+
 static TIFF *open_handle(stf_encoder *encoder) {
-    const char *name = "StreamTIFF tile";
+    const char *name = "StreamTIFF tile", *mode = open_mode(encoder);
 #if TIFFLIB_VERSION >= 20221213
     TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
     if (!options)
         return NULL;
     TIFFOpenOptionsSetErrorHandlerExtR(options, keep_error, encoder);
     TIFFOpenOptionsSetWarningHandlerExtR(options, drop_warning, encoder);
-    TIFF *tiff = TIFFClientOpenExt(name, "w8", encoder, read_nothing, catch_bytes, seek_anywhere, close_nothing,
+    TIFF *tiff = TIFFClientOpenExt(name, mode, encoder, read_nothing, catch_bytes, seek_anywhere, close_nothing,
                                    size_of_nothing, NULL, NULL, options);
     TIFFOpenOptionsFree(options);
     return tiff;
 #else
     /* Messages go to libtiff's global handler, which is GDAL's: they arrive as CPL errors of this thread. */
-    return TIFFClientOpen(name, "w8", encoder, read_nothing, catch_bytes, seek_anywhere, close_nothing, size_of_nothing,
+    return TIFFClientOpen(name, mode, encoder, read_nothing, catch_bytes, seek_anywhere, close_nothing, size_of_nothing,
                           NULL, NULL);
 #endif
 }
@@ -180,7 +192,7 @@ static bool set_lerc(stf_encoder *encoder, TIFF *tiff) {
 static bool set_jpeg(const stf_tile_format *format, TIFF *tiff) {
     if (format->codec.jpeg_quality > 0 && TIFFSetField(tiff, TIFFTAG_JPEGQUALITY, format->codec.jpeg_quality) != 1)
         return false;
-    if (TIFFSetField(tiff, TIFFTAG_JPEGTABLESMODE, JPEGTABLESMODE_QUANT) != 1)
+    if (TIFFSetField(tiff, TIFFTAG_JPEGTABLESMODE, format->codec.jpeg_tables_mode) != 1)
         return false;
     if (format->photometric == PHOTOMETRIC_YCBCR)
         return TIFFSetField(tiff, TIFFTAG_YCBCRSUBSAMPLING, ycbcr_subsampling[0], ycbcr_subsampling[1]) == 1 &&
@@ -292,7 +304,7 @@ static bool check_size(stf_encoder *encoder, stf_error *err) {
 static bool try_format(stf_encoder *encoder, stf_error *err) {
     stf_codec real = encoder->format.codec;
     encoder->format.codec.deflate_level = encoder->format.codec.zstd_level = encoder->format.codec.lzma_preset = 1;
-    size_t pixel_bytes = (size_t)encoder->format.samples * (encoder->format.sample_bits / 8);
+    size_t pixel_bytes = (size_t)stf_samples_row_bytes(encoder->format.samples, encoder->format.sample_bits);
     void *pixel = VSICalloc(1, pixel_bytes);
     bool done =
         pixel ? open_strip(encoder, 1, 1, err) && write_strip(encoder, pixel, pixel_bytes, err)
@@ -325,7 +337,7 @@ static bool prepare(stf_encoder *encoder, stf_error *err) {
                         (unsigned long long)encoder->raw_bytes);
     if (!try_format(encoder, err)) /* with libtiff's own predictor, which may refuse these samples */
         return false;
-    size_t row_bytes = stf_encoder_tile_bytes(format) / format->height_px;
+    size_t row_bytes = (size_t)stf_encoder_packed_bytes(format, 1);
     encoder->predicts = stf_predictor_knows(format->codec.predictor, format->sample_bits);
     encoder->row = encoder->predicts ? VSIMalloc(row_bytes) : NULL;
     if (encoder->predicts && !encoder->row)
@@ -340,6 +352,7 @@ stf_encoder *stf_encoder_create(const stf_tile_format *format, stf_error *err) {
         return NULL;
     }
     encoder->format = *format;
+    encoder->packs = format->memory_bits > format->sample_bits;
     if (check_size(encoder, err) && (format->codec.compression == COMPRESSION_NONE || prepare(encoder, err)))
         return encoder;
     stf_encoder_destroy(encoder);
@@ -358,16 +371,38 @@ void stf_encoder_destroy(stf_encoder *encoder) {
 
 /* --- use --------------------------------------------------------------------------------------- */
 
+static void pack(stf_encoder *encoder, void *data, uint32_t rows) {
+    const stf_tile_format *format = &encoder->format;
+    if (encoder->packs && stf_samples_pack(data, rows, (size_t)format->width_px * format->samples, format->memory_bits,
+                                           format->sample_bits, format->sample_format == SAMPLEFORMAT_IEEEFP))
+        encoder->clipped = encoder->clipped || format->sample_bits > 1 ||
+                           format->samples > 1; /* one bit alone: 0 or not, says GTiff */
+}
+
+static void swap(const stf_tile_format *format, void *data, uint32_t rows) {
+    stf_samples_swap(data, (size_t)rows * format->width_px * format->samples, format->sample_bits,
+                     format->sample_format == SAMPLEFORMAT_COMPLEXINT ||
+                         format->sample_format == SAMPLEFORMAT_COMPLEXIEEEFP);
+}
+
+bool stf_encoder_clipped(const stf_encoder *encoder) {
+    return encoder->clipped;
+}
+
 bool stf_encoder_encode(stf_encoder *encoder, void *data, size_t capacity_bytes, uint32_t rows, size_t *encoded_bytes,
                         stf_error *err) {
     const stf_tile_format *format = &encoder->format;
     if (rows == 0 || rows > format->height_px)
         return stf_fail(err, CPLE_AppDefined, "%u rows for a tile of %u", rows, format->height_px);
-    size_t bytes = stf_encoder_tile_bytes(format) / format->height_px * rows;
-    if (capacity_bytes < bytes)
+    size_t memory_bytes = stf_encoder_tile_bytes(format) / format->height_px * rows;
+    if (capacity_bytes < memory_bytes)
         return stf_fail(err, CPLE_AppDefined, "%llu bytes of room for a tile of %llu",
-                        (unsigned long long)capacity_bytes, (unsigned long long)bytes);
+                        (unsigned long long)capacity_bytes, (unsigned long long)memory_bytes);
+    pack(encoder, data, rows);
+    size_t bytes = (size_t)stf_encoder_packed_bytes(format, rows);
     if (format->codec.compression == COMPRESSION_NONE) {
+        if (format->swapped)
+            swap(format, data, rows);
         *encoded_bytes = bytes;
         return true;
     }

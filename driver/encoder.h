@@ -22,7 +22,9 @@ typedef struct stf_tile_format {
     bool tiled; /* false: strips; the last one may be shorter */
     uint32_t width_px, height_px;
     uint16_t samples;               /* samples of a pixel within the tile: bands when pixel-interleaved, else 1 */
-    uint16_t sample_bits;           /* BitsPerSample: 8..128 */
+    uint16_t sample_bits;           /* BitsPerSample: 1..128 */
+    uint16_t memory_bits;           /* of a sample as it is handed over, where these are more; 0: as sample_bits */
+    bool swapped;                   /* the file has the byte order that is not the host's */
     uint16_t sample_format;         /* SAMPLEFORMAT_* of tiff.h */
     uint16_t photometric;           /* PHOTOMETRIC_* */
     uint16_t extra_samples;         /* how many of the samples are extra samples */
@@ -31,13 +33,13 @@ typedef struct stf_tile_format {
 
 typedef struct stf_encoder stf_encoder;
 
-/* Bytes of one tile's pixels: width x height x samples x sample bytes. 0 on overflow of size_t/2. */
+/* Bytes of one tile's pixels in memory: width x height x samples x memory bytes. 0 on overflow of size_t/2. */
 size_t stf_encoder_tile_bytes(const stf_tile_format *format);
 /* An upper bound of what any tile of this format compresses to, and at least stf_encoder_tile_bytes. */
 size_t stf_encoder_bound_bytes(const stf_tile_format *format);
 /* Memory that one encoder takes while it works, beside the caller's tile: libtiff's copies, its raw
- * buffer, and the codec's state at this level; 0 for COMPRESS=NONE. From a table measured on the
- * process, for the worst pixels: a tile that does not compress. UINT64_MAX on overflow. */
+ * buffer, and the codec's state at this level; 0 for COMPRESS=NONE. Samples are packed, predicted and
+ * turned round in the caller's tile. From a table measured on the process, for the worst pixels: a tile that does not compress. UINT64_MAX on overflow. */
 uint64_t stf_encoder_cost_bytes(const stf_tile_format *format);
 
 /* May fail: the codec is not configured, or refuses the format (a predictor with these bits...).
@@ -62,6 +64,9 @@ typedef struct stf_codec_tag {
     const void *values; /* host byte order */
 } stf_codec_tag;
 size_t stf_encoder_tags(stf_encoder *encoder, stf_codec_tag *tags, size_t room);
+
+/* True where in any tile so far a sample did not fit into its bits, and was clipped. */
+bool stf_encoder_clipped(const stf_encoder *encoder);
 
 #ifdef __cplusplus
 }

@@ -8,18 +8,27 @@
 
 #include "geometry.h"
 #include "predictor.h"
+#include "samples.h"
 #include "tiff.h"
 
 enum { RAW_SLACK_BYTES = 1024 /* libtiff's codecs flush some bytes before their buffer is full */ };
 
+static uint64_t row_samples(const stf_tile_format *format) {
+    return (uint64_t)format->width_px * format->samples; /* below 2^48 */
+}
+
+uint64_t stf_encoder_packed_bytes(const stf_tile_format *format, uint32_t rows) {
+    return stf_mul(rows, stf_samples_row_bytes(row_samples(format), format->sample_bits));
+}
+
+/* As it is encoded: what libtiff and its codecs see. */
 static uint64_t tile_bytes_of(const stf_tile_format *format) {
-    uint64_t bytes =
-        stf_mul(stf_mul(format->width_px, format->height_px), stf_mul(format->samples, format->sample_bits));
-    return bytes == UINT64_MAX ? bytes : bytes / 8;
+    return stf_encoder_packed_bytes(format, format->height_px);
 }
 
 size_t stf_encoder_tile_bytes(const stf_tile_format *format) {
-    uint64_t bytes = tile_bytes_of(format);
+    uint16_t bits = format->memory_bits ? format->memory_bits : format->sample_bits;
+    uint64_t bytes = stf_mul(format->height_px, stf_samples_row_bytes(row_samples(format), bits));
     return bytes > SIZE_MAX / 2 ? 0 : (size_t)bytes;
 }
 
@@ -41,6 +50,10 @@ static uint64_t growth_bytes(const stf_tile_format *format, uint64_t n) {
                     format->samples);
         return stf_add(padded > n ? padded - n : 0, (format->codec.jpeg_quality > 90 ? padded / 2 : 0) + 4096);
     }
+    case COMPRESSION_CCITTRLE: /* of one pixel at most 7 bits (a change three columns off), a line's end besides */
+    case COMPRESSION_CCITTFAX3:
+    case COMPRESSION_CCITTFAX4:
+        return stf_add(stf_mul(6, n), stf_add(stf_mul(8, format->height_px), 64));
     case COMPRESSION_WEBP: /* codes of its own tables, for tiles of noise */
         return n / 4 + 8192;
     case COMPRESSION_LERC: /* falls back to raw values; a mask of a bit a pixel, the range of each sample */
@@ -51,16 +64,19 @@ static uint64_t growth_bytes(const stf_tile_format *format, uint64_t n) {
 }
 
 size_t stf_encoder_bound_bytes(const stf_tile_format *format) {
-    uint64_t tile_bytes = tile_bytes_of(format);
+    uint64_t tile_bytes = tile_bytes_of(format), memory_bytes = stf_encoder_tile_bytes(format);
     uint64_t bytes = stf_add(tile_bytes, growth_bytes(format, tile_bytes));
+    if (bytes < memory_bytes)
+        bytes = memory_bytes;
     return bytes > SIZE_MAX / 2 ? SIZE_MAX : (size_t)bytes;
 }
 
 size_t stf_encoder_raw_bytes(const stf_tile_format *format) {
     if (format->codec.compression == COMPRESSION_LERC) /* it hands over buffers of its own */
         return RAW_SLACK_BYTES;
-    size_t bound = stf_encoder_bound_bytes(format);
-    return bound > SIZE_MAX / 2 ? SIZE_MAX : bound + RAW_SLACK_BYTES;
+    uint64_t tile_bytes = tile_bytes_of(format);
+    uint64_t bound = stf_add(tile_bytes, growth_bytes(format, tile_bytes));
+    return bound > SIZE_MAX / 2 ? SIZE_MAX : (size_t)bound + RAW_SLACK_BYTES;
 }
 
 /* --- memory ------------------------------------------------------------------------------------ */

@@ -100,12 +100,11 @@ StandInDataset::StandInDataset(GDALDataset *source, int width, int height) : m_s
         SetBand(i, new StandInBand(source->GetRasterBand(i), width));
 }
 
-// NBITS is hidden: the template must have samples of whole bytes, as the tiles have. The list is asked
-// instead of the item, because GDAL warns who asks for PIXELTYPE.
+// The list is asked for PIXELTYPE instead of the item, because GDAL warns who asks for that.
 const char *StandInBand::GetMetadataItem(const char *name, const char *domain) {
-    if (domain == nullptr || !EQUAL(domain, "IMAGE_STRUCTURE"))
-        return m_source->GetMetadataItem(name, domain);
-    return EQUAL(name, "NBITS") ? nullptr : CSLFetchNameValue(m_source->GetMetadata(domain), name);
+    if (domain != nullptr && EQUAL(domain, "IMAGE_STRUCTURE") && EQUAL(name, "PIXELTYPE"))
+        return CSLFetchNameValue(m_source->GetMetadata(domain), name);
+    return m_source->GetMetadataItem(name, domain);
 }
 
 class UnreadableBand final : public GDALRasterBand {

@@ -87,12 +87,11 @@ static bool parse(const tiff_bytes *tiff, stf_tag_list *tags, stf_error *err) {
 
 /* --- making the template ----------------------------------------------------------------------- */
 
-/* Errors of GTiff's become the call's; warnings are raised again once the handler is gone. */
+/* What GTiff says while it writes the template, kept as "class:number:text". */
 typedef struct message_filter {
     const char *template_name, *target;
-    stf_error *err;
-    bool failed;
-    char **warnings; /* "number:text" */
+    char **messages;
+    stf_error first; /* failure */
 } message_filter;
 
 /* The user knows the target's name only. Free with CPLFree. */
@@ -106,77 +105,57 @@ static char *name_target(const message_filter *filter, const char *text) {
 
 static void CPL_STDCALL filter_message(CPLErr level, CPLErrorNum number, const char *message) {
     message_filter *filter = CPLGetErrorHandlerUserData();
+    if (level < CE_Warning)
+        return;
     char *text = name_target(filter, message);
-    if (level == CE_Warning)
-        filter->warnings = CSLAddString(filter->warnings, CPLSPrintf("%d:%s", number, text));
-    else if (level >= CE_Failure) {
-        filter->failed = true;
-        stf_fail(filter->err, number, "%s", text);
-    }
+    filter->messages = CSLAddString(filter->messages, CPLSPrintf("%d:%d:%s", (int)level, number, text));
+    if (level >= CE_Failure)
+        stf_fail(&filter->first, number, "%s", text);
     CPLFree(text);
 }
 
-static void raise_warnings(message_filter *filter) {
-    for (char **warning = filter->warnings; warning && *warning; warning++) {
-        const char *text = strchr(*warning, ':');
+void stf_georef_raise_messages(const stf_georef *georef) {
+    for (char **message = georef->messages; message && *message; message++) {
+        const char *number = strchr(*message, ':');
+        const char *text = number ? strchr(number + 1, ':') : NULL;
         if (text)
-            CPLError(CE_Warning, atoi(*warning), "%s", text + 1);
+            CPLError((CPLErr)atoi(*message), atoi(number + 1), "%s", text + 1);
     }
-    CSLDestroy(filter->warnings);
 }
 
-/* The user's options, but for those that would change the template's own layout. */
-static char **template_options(GDALDatasetH stand_in, CSLConstList options) {
-    static const char *const dropped[] = {"TILED",     "BLOCKXSIZE",  "BLOCKYSIZE",         "PREDICTOR",
-                                          "SPARSE_OK", "NUM_THREADS", "COPY_SRC_OVERVIEWS", "STREAMABLE_OUTPUT",
-                                          "NBITS",     "DISCARD_LSB"};
+/* The user's options, with the least work for the codec. */
+static char **template_options(CSLConstList options) {
     char **list = CSLDuplicate(options);
-    for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++)
-        list = CSLSetNameValue(list, dropped[i], NULL);
     list = CSLSetNameValue(list, "BIGTIFF", "NO");
     list = CSLSetNameValue(list, "ENDIANNESS", "NATIVE");
-    /* GTiff takes YCbCr with JPEG only, and tells WEBP's level in a tag of its own. */
-    bool ycbcr = EQUAL(CSLFetchNameValueDef(list, "PHOTOMETRIC", ""), "YCBCR");
-    bool webp = EQUAL(CSLFetchNameValueDef(list, "COMPRESS", ""), "WEBP");
-    list = CSLSetNameValue(list, "COMPRESS", ycbcr ? "JPEG" : webp ? "WEBP" : "NONE");
-    if (GDALGetRasterCount(stand_in) == 0)
-        return list;
-    /* Samples are written in whole bytes, also where the source says that fewer bits would do. */
-    GDALRasterBandH band = GDALGetRasterBand(stand_in, 1);
-    if (GDALGetMetadataItem(band, "NBITS", "IMAGE_STRUCTURE"))
-        list = CSLSetNameValue(list, "NBITS", CPLSPrintf("%d", GDALGetDataTypeSizeBits(GDALGetRasterDataType(band))));
+    list = CSLSetNameValue(list, "ZSTD_LEVEL", "1");
+    list = CSLSetNameValue(list, "LZMA_PRESET", "0");
     return list;
 }
 
-static bool write_template(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options,
-                           const char *name, stf_error *err) {
+/* GTiff may raise failures and write the file all the same (a colour table that no tag can hold). */
+static bool write_template(GDALDatasetH stand_in, bool strict, CSLConstList options, message_filter *filter,
+                           stf_error *err) {
     GDALDriverH gtiff = GDALGetDriverByName("GTiff");
     if (!gtiff)
         return stf_fail(err, CPLE_AppDefined, "GDAL has no GTiff driver here, and StreamTIFF needs it");
-    char **list = template_options(stand_in, options);
-    message_filter filter = {name, target, err, false, NULL};
-    CPLPushErrorHandlerEx(filter_message, &filter);
+    char **list = template_options(options);
+    char *validated = CPLStrdup(CPLGetThreadLocalConfigOption("GDAL_VALIDATE_CREATION_OPTIONS", ""));
+    CPLSetThreadLocalConfigOption("GDAL_VALIDATE_CREATION_OPTIONS", "NO"); /* GDAL has done that with ours */
+    CPLPushErrorHandlerEx(filter_message, filter);
     CPLSetCurrentErrorHandlerCatchDebug(FALSE);
-    GDALDatasetH copy = GDALCreateCopy(gtiff, name, stand_in, strict, list, GDALDummyProgress, NULL);
+    GDALDatasetH copy = GDALCreateCopy(gtiff, filter->template_name, stand_in, strict, list, GDALDummyProgress, NULL);
     if (copy)
         GDALClose(copy);
     CPLPopErrorHandler();
+    CPLSetThreadLocalConfigOption("GDAL_VALIDATE_CREATION_OPTIONS", *validated ? validated : NULL);
+    CPLFree(validated);
     CSLDestroy(list);
-    raise_warnings(&filter);
-    if (copy && !filter.failed)
+    if (copy)
         return true;
+    if (filter->first.number != 0)
+        return stf_fail(err, filter->first.number, "%s", filter->first.text);
     return stf_fail(err, CPLE_AppDefined, "GTiff cannot write a file with the metadata of this source");
-}
-
-/* The whole bytes of samples, should the template say fewer after all. */
-static void set_whole_bytes(GDALDatasetH stand_in, stf_tag_list *tags) {
-    const stf_tag *tag = stf_tag_list_find(tags, TIFFTAG_BITSPERSAMPLE);
-    if (!tag || tag->type != TIFF_SHORT || GDALGetRasterCount(stand_in) == 0)
-        return;
-    GDALDataType type = GDALGetRasterDataType(GDALGetRasterBand(stand_in, 1));
-    uint16_t *bits = tag->values;
-    for (uint64_t i = 0; i < tag->count; i++)
-        bits[i] = (uint16_t)GDALGetDataTypeSizeBits(type);
 }
 
 bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
@@ -187,13 +166,15 @@ bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, 
     char *name = CPLStrdup(CPLSPrintf("%s/template.tif", folder));
     stf_error local = {0}; /* err may hold a failure already, or be NULL */
     VSIMkdir(folder, 0755);
-    if (write_template(stand_in, target, strict, options, name, &local)) {
+    message_filter filter = {name, target, NULL, {0}};
+    bool written = write_template(stand_in, strict, options, &filter, &local);
+    out->messages = filter.messages;
+    if (written) {
         vsi_l_offset size = 0;
         tiff_bytes tiff = {VSIGetMemFileBuffer(name, &size, FALSE), 0};
         tiff.size = tiff.data ? size : 0;
         if (parse(&tiff, &out->tags, &local))
             stf_side_files_read(name, &out->side_files, &local);
-        set_whole_bytes(stand_in, &out->tags);
     }
     VSIRmdirRecursive(folder);
     CPLFree(name);
@@ -216,4 +197,6 @@ bool stf_georef_write_sidecar(const stf_georef *georef, const char *target, stf_
 void stf_georef_free(stf_georef *georef) {
     stf_tag_list_free(&georef->tags);
     stf_side_files_free(&georef->side_files);
+    CSLDestroy(georef->messages);
+    georef->messages = NULL;
 }

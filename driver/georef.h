@@ -19,16 +19,19 @@ typedef struct stf_georef {
                           (size, tiling, offsets, compression, predictor, JPEG tables): bits, sample
                           format, photometric, extra samples, colour map, geo keys, metadata, ... */
     stf_side_files side_files; /* that GTiff left beside the template */
+    char **messages;           /* warnings and failures that GTiff raised although it wrote the template */
 } stf_georef;
 
 /* stand_in: a dataset with the source's bands and metadata but few pixels (stf_gdal_stand_in in
  * gdal_adaptor.h). strict and options: as CreateCopy got them; options in GTiff's own names. Calling thread only:
- * it may use PROJ. Warnings that GTiff raises pass through (after it is done), with the target's name in the
- * place of the template's; an error makes this fail.
- * Layout options among options are left out. BitsPerSample is always that of the whole data type, even
- * where an NBITS item or option says less. */
+ * it may use PROJ. What GTiff says is kept, with the target's name in the place of the template's; this
+ * fails where GTiff writes no file.
+ * options: no layout among them; COMPRESS as the output is written. */
 bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
                         stf_error *err);
+
+/* Raises what GTiff said of the template, once it is certain that there will be an output. */
+void stf_georef_raise_messages(const stf_georef *georef);
 
 /* Writes the side files beside the target, as GTiff would have left them. Does nothing for
  * a target that is a pipe, a device or /vsistdout/. */

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpl_conv.h"
@@ -100,13 +101,28 @@ static bool parse_tile_side(CSLConstList user_options, const char *name, uint32_
     return true;
 }
 
+/* GTiff's rules: what NBITS cannot be is what it is nearest to, and the whole type where there is no NBITS for it. */
+uint32_t stf_options_sample_bits(CSLConstList user_options, const stf_raster *raster) {
+    const uint32_t whole = raster->sample_bytes * 8u;
+    const char *text = CSLFetchNameValue(user_options, "NBITS");
+    if (text == NULL && raster->source_bits == 0)
+        return whole;
+    const int bits = text ? atoi(text) : (int)raster->source_bits;
+    if (raster->kind == STF_FLOAT && raster->sample_bytes == 4)
+        return bits == 16 ? 16 : whole;
+    if (raster->kind != STF_UINT || raster->sample_bytes > 4)
+        return whole;
+    const uint32_t least = raster->sample_bytes == 1 ? 1 : whole / 2 + 1;
+    return bits < (int)least ? least : (uint32_t)bits > whole ? whole : (uint32_t)bits;
+}
+
 static bool parse_strip_rows(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
     int rows = 0;
     if (!stf_options_get_int(user_options, "BLOCKYSIZE", 1, INT_MAX, &rows, err))
         return false;
     if (rows == 0) {
         const uint64_t row_bytes =
-            (uint64_t)raster->width_px * raster->sample_bytes * (out->pixel_interleave ? raster->bands : 1u);
+            ((uint64_t)raster->width_px * out->sample_bits * (out->pixel_interleave ? raster->bands : 1u) + 7) / 8;
         rows = row_bytes < DEFAULT_STRIP_BYTES ? (int)(DEFAULT_STRIP_BYTES / row_bytes) : 1;
         if (out->codec.compression == COMPRESSION_JPEG)
             rows = (rows + JPEG_DEFAULT_STRIP_ROWS - 1) / JPEG_DEFAULT_STRIP_ROWS * JPEG_DEFAULT_STRIP_ROWS;
@@ -211,41 +227,38 @@ static bool parse_cap(CSLConstList user_options, stf_options *out, stf_error *er
     return stf_options_get_bool(user_options, "MEMORY_CAP_STRICT", &out->cap_strict, err);
 }
 
-static bool is_gtiff_option(const char *key) {
-    for (const char *const *name = stf_options_gtiff_names; *name != NULL; name++)
-        if (EQUAL(*name, key))
-            return true;
-    return false;
-}
-
-static bool collect_gtiff_options(CSLConstList user_options, stf_options *out, stf_error *err) {
-    if (EQUAL(CSLFetchNameValueDef(user_options, "PHOTOMETRIC", ""), "YCBCR"))
-        return stf_fail(err, CPLE_NotSupported,
-                        "PHOTOMETRIC=YCBCR is not supported. Leave PHOTOMETRIC out, or set PHOTOMETRIC=RGB.");
+/* The template is written with everything that GTiff notes in the directory, and has GTiff's own say of it. */
+static void collect_gtiff_options(CSLConstList user_options, stf_options *out) {
     char **list = NULL;
     for (int i = 0; user_options != NULL && user_options[i] != NULL; i++) {
         char *key = NULL;
         const char *value = CPLParseNameValue(user_options[i], &key);
-        if (key != NULL && value != NULL && is_gtiff_option(key))
+        int number = 0; /* GTiff's PREDICTOR is one */
+        const bool ours = key == NULL || value == NULL || !stf_options_is_for_template(key) ||
+                          (EQUAL(key, "PREDICTOR") && !stf_options_parse_int(value, 1, 3, &number));
+        if (!ours)
             list = CSLAddNameValue(list, key, value); /* SRC_MDD may come more than once */
         CPLFree(key);
     }
-    if (out->codec.compression == COMPRESSION_WEBP && !out->codec.webp_lossless) { /* GTiff notes the level in a tag */
-        list = CSLSetNameValue(list, "COMPRESS", "WEBP");
-        list = CSLSetNameValue(list, "WEBP_LEVEL", CSLFetchNameValueDef(user_options, "WEBP_LEVEL", "75"));
-    }
+    list = CSLSetNameValue(list, "COMPRESS", stf_options_codec_name(&out->codec));
+    if (out->codec.webp_lossless && out->codec.webp_level < 0) /* else GTiff warns of a level that nobody gave */
+        list = CSLSetNameValue(list, "WEBP_LEVEL", "100");
     out->gtiff_options = CSLSetNameValue(list, "INTERLEAVE", out->planes_apart ? "BAND" : "PIXEL");
-    return true;
 }
 
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
     memset(out, 0, sizeof(*out));
-    return check_raster(raster, err) && stf_options_parse_codec(user_options, raster, &out->codec, err) &&
-           parse_layout(user_options, raster, out, err) && stf_options_check_codec(out, raster, err) &&
-           parse_bigtiff(user_options, &out->bigtiff, err) &&
-           stf_options_get_bool(user_options, "SPARSE_OK", &out->sparse_ok, err) &&
-           parse_threads(user_options, &out->threads, err) && parse_cap(user_options, out, err) &&
-           collect_gtiff_options(user_options, out, err);
+    if (!check_raster(raster, err))
+        return false;
+    out->sample_bits = stf_options_sample_bits(user_options, raster);
+    bool done = stf_options_parse_codec(user_options, raster, out->sample_bits, &out->codec, err) &&
+                parse_layout(user_options, raster, out, err) && stf_options_check_codec(out, raster, err) &&
+                parse_bigtiff(user_options, &out->bigtiff, err) &&
+                stf_options_get_bool(user_options, "SPARSE_OK", &out->sparse_ok, err) &&
+                parse_threads(user_options, &out->threads, err) && parse_cap(user_options, out, err);
+    if (done)
+        collect_gtiff_options(user_options, out);
+    return done;
 }
 
 void stf_options_free(stf_options *options) {

@@ -23,6 +23,8 @@ typedef struct stf_raster {
     uint32_t bands;
     uint32_t sample_bytes; /* 1, 2, 4, 8 or 16 (complex: both parts) */
     stf_sample_kind kind;
+    uint32_t
+        source_bits; /* the NBITS that the source's first band names; 0: none. Taken over where no NBITS is asked for */
     bool source_interleave_band; /* the source says INTERLEAVE=BAND: a hint that GTiff leaves to GDAL, and so do we */
 } stf_raster;
 
@@ -37,6 +39,7 @@ typedef struct stf_codec {
     int zstd_level;       /* ZSTD_LEVEL, 1..22 (also the second stage of LERC_ZSTD) */
     int lzma_preset;      /* LZMA_PRESET, 0..9 */
     int jpeg_quality;     /* JPEG_QUALITY, 1..100 */
+    int jpeg_tables_mode; /* JPEGTABLESMODE, 0..3 */
     int webp_level;       /* WEBP_LEVEL, 1..100 */
     bool webp_lossless;
     int lerc_second_stage; /* LERC_ADD_COMPRESSION_NONE / _DEFLATE / _ZSTD of tiff.h */
@@ -45,6 +48,7 @@ typedef struct stf_codec {
 
 typedef struct stf_options {
     stf_codec codec;
+    uint32_t sample_bits; /* of a sample in the file: fewer than in memory where NBITS says so */
     bool tiled;
     uint32_t block_width_px;  /* strips: the raster's width */
     uint32_t block_height_px; /* rows of a tile or strip; a strip is never taller than the raster */
@@ -56,7 +60,7 @@ typedef struct stf_options {
     bool cap_named;       /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
     uint64_t cap_bytes;   /* the cap asked for, or the default where none was */
     bool cap_strict;      /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
-    char **gtiff_options; /* what the template file needs of the user's options (owned), GTiff's names */
+    char **gtiff_options; /* what the template file needs of the user's options (owned), GTiff's names and values */
 } stf_options;
 
 /* The XML of GDAL_DMD_CREATIONOPTIONLIST, with only those codecs that the linked libtiff has.

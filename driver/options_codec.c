@@ -34,6 +34,11 @@ static const stf_codec_entry codec_entries[] = {
     {"LERC_DEFLATE", NULL, COMPRESSION_LERC, LERC_ADD_COMPRESSION_DEFLATE},
     {"LERC_ZSTD", NULL, COMPRESSION_LERC, LERC_ADD_COMPRESSION_ZSTD},
     {"JPEG", NULL, COMPRESSION_JPEG, LERC_ADD_COMPRESSION_NONE},
+    {"CCITTRLE", NULL, COMPRESSION_CCITTRLE, LERC_ADD_COMPRESSION_NONE},
+    {"CCITTFAX3", NULL, COMPRESSION_CCITTFAX3, LERC_ADD_COMPRESSION_NONE},
+    {"CCITTFAX4", NULL, COMPRESSION_CCITTFAX4, LERC_ADD_COMPRESSION_NONE},
+    {"FAX3", "CCITTFAX3", COMPRESSION_CCITTFAX3, LERC_ADD_COMPRESSION_NONE},
+    {"FAX4", "CCITTFAX4", COMPRESSION_CCITTFAX4, LERC_ADD_COMPRESSION_NONE},
     {"WEBP", NULL, COMPRESSION_WEBP, LERC_ADD_COMPRESSION_NONE},
 };
 
@@ -54,6 +59,14 @@ const stf_codec_entry *stf_codec_entry_at(size_t index) {
         if (available(&codec_entries[i]) && index-- == 0)
             return &codec_entries[i];
     return NULL;
+}
+
+const char *stf_options_codec_name(const stf_codec *codec) {
+    for (size_t i = 0; i < sizeof(codec_entries) / sizeof(codec_entries[0]); i++)
+        if (codec_entries[i].compression == codec->compression &&
+            codec_entries[i].lerc_second_stage == codec->lerc_second_stage)
+            return codec_entries[i].name;
+    return "NONE";
 }
 
 static bool find_codec(const char *name, const stf_codec_entry **found, stf_error *err) {
@@ -79,11 +92,16 @@ static bool has_predictor(uint16_t compression) {
            compression == COMPRESSION_ZSTD;
 }
 
-static bool predictor_by_name(const char *text, const stf_raster *raster, uint16_t *predictor) {
+/* Of so many bits a predictor can be made: 3 for floating point, 2 for integers, none for complex types or odd bits. */
+static uint16_t best_predictor(const stf_raster *raster, uint32_t bits) {
+    if (raster->kind == STF_COMPLEX_INT || raster->kind == STF_COMPLEX_FLOAT || bits % 8 != 0 || bits == 24)
+        return PREDICTOR_OFF;
+    return raster->kind == STF_FLOAT ? PREDICTOR_FLOAT : PREDICTOR_INTEGER;
+}
+
+static bool predictor_by_name(const char *text, const stf_raster *raster, uint32_t bits, uint16_t *predictor) {
     if (EQUAL(text, "YES") || EQUAL(text, "TRUE") || EQUAL(text, "ON"))
-        *predictor = raster->kind == STF_FLOAT                                              ? PREDICTOR_FLOAT
-                     : raster->kind == STF_COMPLEX_INT || raster->kind == STF_COMPLEX_FLOAT ? PREDICTOR_OFF
-                                                                                            : PREDICTOR_INTEGER;
+        *predictor = best_predictor(raster, bits);
     else if (EQUAL(text, "NO") || EQUAL(text, "FALSE") || EQUAL(text, "OFF") || EQUAL(text, "1"))
         *predictor = PREDICTOR_OFF;
     else if (EQUAL(text, "STANDARD") || EQUAL(text, "2"))
@@ -96,24 +114,27 @@ static bool predictor_by_name(const char *text, const stf_raster *raster, uint16
 }
 
 /* GTiff ignores a predictor where the codec has none; up to GDAL 3.10 it refuses an impossible one even there. */
-static bool parse_predictor(CSLConstList user_options, const stf_raster *raster, stf_codec *codec, stf_error *err) {
+static bool parse_predictor(CSLConstList user_options, const stf_raster *raster, uint32_t bits, stf_codec *codec,
+                            stf_error *err) {
     const char *text = CSLFetchNameValueDef(user_options, "PREDICTOR", "YES");
     uint16_t predictor = PREDICTOR_OFF;
-    if (!predictor_by_name(text, raster, &predictor))
+    if (!predictor_by_name(text, raster, bits, &predictor))
         return stf_fail(err, CPLE_IllegalArg,
                         "PREDICTOR=%s is not one of YES, NO, STANDARD, FLOATING_POINT, 1, 2 and 3.", text);
-    const unsigned bits = raster->sample_bytes * 8u;
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0)
+    const uint32_t least_float_bytes = 2;
     if (!has_predictor(codec->compression) && codec->compression != COMPRESSION_LZMA)
         predictor = PREDICTOR_OFF;
+#else
+    const uint32_t least_float_bytes = 4;
 #endif
     if (predictor == PREDICTOR_INTEGER && bits != 8 && bits != 16 && bits != 32 && bits != 64)
         return stf_fail(err, CPLE_NotSupported,
                         "PREDICTOR=%s is for samples of 8, 16, 32 or 64 bits, and these have %u. Set PREDICTOR=NO.",
                         text, bits);
-    if (predictor == PREDICTOR_FLOAT && (raster->kind != STF_FLOAT || (bits != 32 && bits != 64)))
+    if (predictor == PREDICTOR_FLOAT && (raster->kind != STF_FLOAT || raster->sample_bytes < least_float_bytes))
         return stf_fail(err, CPLE_NotSupported,
-                        "PREDICTOR=%s is for Float32 and Float64 only. Set PREDICTOR=YES, or NO.", text);
+                        "PREDICTOR=%s is for floating point samples only. Set PREDICTOR=YES, or NO.", text);
     codec->has_predictor = has_predictor(codec->compression);
     codec->predictor = codec->has_predictor ? predictor : PREDICTOR_OFF;
     return true;
@@ -127,6 +148,7 @@ static bool parse_levels(CSLConstList user_options, stf_codec *codec, stf_error 
         !stf_options_get_int(user_options, "ZSTD_LEVEL", 1, 22, &codec->zstd_level, err) ||
         !stf_options_get_int(user_options, "LZMA_PRESET", 0, 9, &codec->lzma_preset, err) ||
         !stf_options_get_int(user_options, "JPEG_QUALITY", 1, 100, &codec->jpeg_quality, err) ||
+        !stf_options_get_int(user_options, "JPEGTABLESMODE", 0, 3, &codec->jpeg_tables_mode, err) ||
         !stf_options_get_int(user_options, "WEBP_LEVEL", 1, 100, &codec->webp_level, err) ||
         !stf_options_get_bool(user_options, "WEBP_LOSSLESS", &codec->webp_lossless, err))
         return false;
@@ -160,7 +182,8 @@ static bool parse_max_z_error(CSLConstList user_options, stf_codec *codec, stf_e
     return true;
 }
 
-bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster, stf_codec *codec, stf_error *err) {
+bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster, uint32_t sample_bits,
+                             stf_codec *codec, stf_error *err) {
     const stf_codec_entry *entry = NULL;
     const char *fallback = configured(COMPRESSION_ADOBE_DEFLATE) ? "DEFLATE" : "NONE";
     if (!find_codec(CSLFetchNameValueDef(user_options, "COMPRESS", fallback), &entry, err))
@@ -169,14 +192,15 @@ bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster
     codec->compression = entry->compression;
     codec->lerc_second_stage = entry->lerc_second_stage;
     codec->deflate_level = codec->zstd_level = codec->lzma_preset = codec->jpeg_quality = codec->webp_level = -1;
-    return parse_predictor(user_options, raster, codec, err) && parse_levels(user_options, codec, err) &&
+    codec->jpeg_tables_mode = 1; /* GTiff's: the quantisation tables */
+    return parse_predictor(user_options, raster, sample_bits, codec, err) && parse_levels(user_options, codec, err) &&
            parse_max_z_error(user_options, codec, err);
 }
 
 static bool check_jpeg(const stf_options *options, const stf_raster *raster, stf_error *err) {
-    if (raster->sample_bytes != 1)
+    if (options->sample_bits != 8)
         return stf_fail(err, CPLE_NotSupported, "COMPRESS=JPEG is for samples of 8 bits, and these have %u.",
-                        raster->sample_bytes * 8u);
+                        options->sample_bits);
     if (options->pixel_interleave && raster->bands > JPEG_MAX_SAMPLES)
         return stf_fail(err, CPLE_NotSupported,
                         "COMPRESS=JPEG takes at most %d bands in one block, and there are %u. Set INTERLEAVE=BAND.",
@@ -195,7 +219,7 @@ static bool check_jpeg(const stf_options *options, const stf_raster *raster, stf
 }
 
 static bool check_webp(const stf_options *options, const stf_raster *raster, stf_error *err) {
-    if (raster->sample_bytes != 1 || raster->kind != STF_UINT)
+    if (options->sample_bits != 8 || raster->kind != STF_UINT)
         return stf_fail(err, CPLE_NotSupported, "COMPRESS=WEBP is for bands of type Byte only.");
     if ((raster->bands != 3 && raster->bands != 4) || !options->pixel_interleave)
         return stf_fail(err, CPLE_NotSupported,
@@ -215,7 +239,20 @@ bool stf_options_check_codec(const stf_options *options, const stf_raster *raste
         return check_jpeg(options, raster, err);
     case COMPRESSION_WEBP:
         return check_webp(options, raster, err);
+    case COMPRESSION_CCITTRLE:
+    case COMPRESSION_CCITTFAX3:
+    case COMPRESSION_CCITTFAX4:
+        if (options->sample_bits != 1 || (options->pixel_interleave && raster->bands != 1))
+            return stf_fail(err, CPLE_NotSupported,
+                            "The CCITT codecs take samples of 1 bit, each band for itself, and these have %u, %u bands "
+                            "together. Set NBITS=1 and INTERLEAVE=BAND, or another COMPRESS.",
+                            options->sample_bits, options->pixel_interleave ? raster->bands : 1);
+        return true;
     case COMPRESSION_LERC:
+        if (options->sample_bits != raster->sample_bytes * 8u)
+            return stf_fail(err, CPLE_NotSupported,
+                            "COMPRESS=LERC takes samples of whole bytes, and NBITS is %u. Set NBITS=%u.",
+                            options->sample_bits, raster->sample_bytes * 8u);
         if (raster->kind == STF_COMPLEX_INT || raster->kind == STF_COMPLEX_FLOAT ||
             (raster->kind != STF_FLOAT && raster->sample_bytes > 4))
             return stf_fail(err, CPLE_NotSupported,

@@ -15,8 +15,15 @@ typedef struct stf_codec_entry {
 /* The codecs that the linked libtiff has, from index 0 on; NULL past the last. */
 const stf_codec_entry *stf_codec_entry_at(size_t index);
 
-/* Fills codec from COMPRESS, PREDICTOR and the level options. */
-bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster, stf_codec *codec, stf_error *err);
+/* Fills codec from COMPRESS, PREDICTOR and the level options, for samples of so many bits. */
+bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster, uint32_t sample_bits,
+                             stf_codec *codec, stf_error *err);
+
+/* Bits of a sample in the file, as GTiff understands NBITS; GTiff itself warns of what it does not (the template). */
+uint32_t stf_options_sample_bits(CSLConstList user_options, const stf_raster *raster);
+
+/* GTiff's name of the codec. */
+const char *stf_options_codec_name(const stf_codec *codec);
 
 /* Refuses what the codec cannot do with these pixels and blocks: where GTiff would fail in the middle, fails before. */
 bool stf_options_check_codec(const stf_options *options, const stf_raster *raster, stf_error *err);
@@ -28,7 +35,7 @@ bool stf_options_get_bool(CSLConstList user_options, const char *name, bool *val
 /* All decimal digits, optionally signed; false: not a number, or outside min..max. */
 bool stf_options_parse_int(const char *text, int min, int max, int *value);
 
-/* Names of the options that are GTiff's own and reach only the template file; ends with NULL. */
-extern const char *const stf_options_gtiff_names[];
+/* True for an option that GTiff is to see when it writes the template of the output's tags. */
+bool stf_options_is_for_template(const char *name);
 
 #endif

@@ -33,10 +33,14 @@ static const option_entry option_entries[] = {
     {"LZMA_PRESET", "int", "6", "0", "9", NULL, "LZMA compression level 0 (fast) to 9 (slow)", COMPRESSION_LZMA},
     {"MAX_Z_ERROR", "float", "0", "0", NULL, NULL, "Maximum error for LERC compression", COMPRESSION_LERC},
     {"JPEG_QUALITY", "int", "75", "1", "100", NULL, "JPEG quality", COMPRESSION_JPEG},
+    {"JPEGTABLESMODE", "int", "1", "0", "3", NULL,
+     "Tables that all JPEG tiles share: 0 none, 1 quantization, 2 Huffman, 3 both", COMPRESSION_JPEG},
     {"WEBP_LEVEL", "int", "75", "1", "100", NULL, "WEBP quality level; low values give smaller files",
      COMPRESSION_WEBP},
     {"WEBP_LOSSLESS", "boolean", "NO", NULL, NULL, NULL, "Whether WEBP compression should be lossless",
      COMPRESSION_WEBP},
+    {"NBITS", "int", NULL, "1", "32", NULL,
+     "Bits of a sample in the file: 1-7 for Byte, 9-15 for UInt16, 17-31 for UInt32, 16 for Float32", COMPRESSION_NONE},
     {"TILED", "boolean", "YES", NULL, NULL, NULL, "Tiles (YES) or strips (NO)", COMPRESSION_NONE},
     {"BLOCKXSIZE", "int", "512", "16", NULL, NULL, "Tile width, a multiple of 16", COMPRESSION_NONE},
     {"BLOCKYSIZE", "int", NULL, "1", NULL, NULL,
@@ -59,8 +63,9 @@ static const option_entry option_entries[] = {
      "What to write instead of the source: a command line of gdaldem without its files, such as slope -s 111120, or "
      "color-relief COLOURS -alpha. Computed window by window, each block of the source is decoded once",
      COMPRESSION_NONE},
-    {"PHOTOMETRIC", "string-select", NULL, NULL, NULL, "MINISBLACK|MINISWHITE|PALETTE|RGB|CMYK|CIELAB|ICCLAB|ITULAB",
-     "Photometric interpretation", COMPRESSION_NONE},
+    {"PHOTOMETRIC", "string-select", NULL, NULL, NULL,
+     "MINISBLACK|MINISWHITE|PALETTE|RGB|CMYK|YCBCR|CIELAB|ICCLAB|ITULAB", "Photometric interpretation",
+     COMPRESSION_NONE},
     {"ALPHA", "string-select", NULL, NULL, NULL,
      "NON-PREMULTIPLIED|PREMULTIPLIED|UNSPECIFIED|YES=NON-PREMULTIPLIED|NO=UNSPECIFIED",
      "Mark the first extra sample as alpha", COMPRESSION_NONE},
@@ -98,7 +103,15 @@ static const option_entry option_entries[] = {
     {"TIFFTAG_TRANSFERRANGE_WHITE", "string", NULL, NULL, NULL, NULL, "Transfer range for white", COMPRESSION_NONE},
 };
 
-const char *const stf_options_gtiff_names[] = {
+/* What GTiff notes in the directory, refuses or warns of. Not levels: the template's codec is to stay small. */
+static const char *const template_names[] = {
+    "NBITS",
+    "PREDICTOR",
+    "JPEG_QUALITY",
+    "JPEGTABLESMODE",
+    "MAX_Z_ERROR",
+    "WEBP_LEVEL",
+    "WEBP_LOSSLESS",
     "PHOTOMETRIC",
     "ALPHA",
     "PROFILE",
@@ -128,6 +141,13 @@ const char *const stf_options_gtiff_names[] = {
     "TIFFTAG_TRANSFERRANGE_WHITE",
     NULL,
 };
+
+bool stf_options_is_for_template(const char *name) {
+    for (const char *const *known = template_names; *known != NULL; known++)
+        if (EQUAL(*known, name))
+            return true;
+    return false;
+}
 
 static void add_value(CPLXMLNode *option, const char *name, const char *alias_of) {
     CPLXMLNode *value = CPLCreateXMLNode(option, CXT_Element, "Value");

@@ -510,6 +510,8 @@ bool stf_pipeline_run(const stf_pipeline_job *job, stf_pipeline_result *result, 
         done = !p.failed && keep_codec_tags(&p, &result->codec_tags, err);
         if (p.failed)
             *err = p.error;
+        for (uint32_t i = 0; i < job->plan->encoders; i++)
+            result->clipped = result->clipped || (p.encoders[i] && stf_encoder_clipped(p.encoders[i]));
         if (p.spill)
             result->spill_bytes = stf_spill_bytes_written(p.spill);
     }

@@ -64,6 +64,7 @@ typedef struct stf_pipeline_job {
 typedef struct stf_pipeline_result {
     uint64_t spill_bytes;
     stf_tag_list codec_tags; /* the caller frees it, whatever the result */
+    bool clipped;            /* samples did not fit into their bits */
 } stf_pipeline_result;
 
 /* Tables of one run, for the account: tile states, the spill's regions, kept constants. UINT64_MAX on overflow. */

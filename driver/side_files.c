@@ -12,8 +12,8 @@ typedef struct kind {
     bool after_extension; /* else in its place */
 } kind;
 
-static const kind kinds[STF_SIDE_FILE_KINDS] = {
-    {".aux.xml", true}, {".tfw", false}, {".wld", false}, {".RPB", false}, {"_RPC.TXT", false}};
+static const kind kinds[STF_SIDE_FILE_KINDS] = {{".aux.xml", true}, {".tfw", false},     {".wld", false},
+                                                {".RPB", false},    {"_RPC.TXT", false}, {".IMD", false}};
 
 /* Free with CPLFree. */
 static char *path_of(const char *raster, int number) {

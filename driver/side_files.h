@@ -1,5 +1,5 @@
 /* The files that GTiff writes beside a raster: what no tag may say (.aux.xml), and what the user asked to have beside it
- * (world file, RPC coefficients in two forms). Read beside the template, written beside the target. */
+ * (world file, RPC coefficients in two forms, imagery metadata). Read beside the template, written beside the target. */
 #ifndef STF_SIDE_FILES_H
 #define STF_SIDE_FILES_H
 
@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define STF_SIDE_FILE_KINDS 5
+#define STF_SIDE_FILE_KINDS 6
 
 typedef struct stf_side_files {
     unsigned char *bytes[STF_SIDE_FILE_KINDS]; /* NULL: there is none of this kind; the owner's */

@@ -45,6 +45,7 @@ stf_codec Codec(int compression, int predictor = 1) {
     codec.compression = static_cast<uint16_t>(compression);
     codec.predictor = static_cast<uint16_t>(predictor);
     codec.deflate_level = codec.zstd_level = codec.lzma_preset = codec.jpeg_quality = codec.webp_level = -1;
+    codec.jpeg_tables_mode = 1;
     return codec;
 }
 
@@ -346,6 +347,29 @@ TEST(EncoderBound, incompressible) {
             const bool keep = !(c.codec.compression == COMPRESSION_LERC && GDALDataTypeIsFloating(c.type));
             Bytes pixels = MakePixels(c, size, size, keep ? Pixels::Noise : Pixels::NotANumber);
             EXPECT_LE(encoder.Encode(pixels, size).size(), stf_encoder_bound_bytes(&encoder.format)) << c.name;
+        }
+    }
+}
+
+// Single bits at random, and such that every change of colour lies three columns off that of the row above.
+TEST(EncoderBound, fax) {
+    for (int codec : {COMPRESSION_CCITTRLE, COMPRESSION_CCITTFAX3, COMPRESSION_CCITTFAX4}) {
+        for (int kind = 0; kind < 3; kind++) {
+            Case c = ByteCase(Codec(codec));
+            stf_tile_format format = Format(c, 256, 256);
+            format.memory_bits = 8;
+            format.sample_bits = 1;
+            Encoder encoder(format);
+            if (!encoder.encoder)
+                GTEST_SKIP() << encoder.error.text;
+            Bytes pixels(256 * 256);
+            for (size_t i = 0; i < pixels.size(); i++) {
+                size_t x = i % 256, y = i / 256;
+                pixels[i] = static_cast<unsigned char>(kind == 0   ? (i * 2654435761u >> 16) & 1
+                                                       : kind == 1 ? (x + y) & 1
+                                                                   : (x + 3 * y) / 4 & 1);
+            }
+            EXPECT_LE(encoder.Encode(pixels, 256).size(), stf_encoder_bound_bytes(&encoder.format)) << codec;
         }
     }
 }

@@ -308,18 +308,6 @@ TEST_F(GeorefTest, profiles) {
     }
 }
 
-TEST_F(GeorefTest, options_of_the_layout_are_left_out) {
-    Source source(GDT_Byte, 3);
-    for (int i = 1; i <= 3; i++)
-        GDALSetRasterColorInterpretation(source.Band(i), static_cast<GDALColorInterp>(GCI_RedBand + i - 1));
-    CPLStringList options;
-    for (const char *option : {"COMPRESS=DEFLATE", "PREDICTOR=2", "TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512",
-                               "BIGTIFF=YES", "SPARSE_OK=YES", "NUM_THREADS=2", "ENDIANNESS=INVERTED"})
-        options.AddString(option);
-    WriteOurs(source, options);
-    EXPECT_NE(Describe(OURS).find("Byte Red"), std::string::npos);
-}
-
 TEST_F(GeorefTest, ycbcr) {
     Source source(GDT_Byte, 3);
     CPLStringList options;
@@ -331,18 +319,31 @@ TEST_F(GeorefTest, ycbcr) {
     EXPECT_EQ(*static_cast<const uint16_t *>(photometric->values), PHOTOMETRIC_YCBCR);
 }
 
-// The source says that one bit would do; the samples are written as bytes.
-TEST_F(GeorefTest, whole_bytes) {
+// The source says that one bit would do: GTiff takes that over.
+TEST_F(GeorefTest, bits_of_the_source) {
     Source source(GDT_Byte, 2);
     GDALSetMetadataItem(source.Band(1), "NBITS", "1", "IMAGE_STRUCTURE");
-    Messages said;
-    CPLPushErrorHandlerEx(Collect, &said);
     WriteOurs(source, CPLStringList());
-    CPLPopErrorHandler();
-    EXPECT_TRUE(said.empty()) << said[0].second;
     const stf_tag *bits = stf_tag_list_find(&georef.tags, TIFFTAG_BITSPERSAMPLE);
     ASSERT_TRUE(bits);
-    EXPECT_EQ(static_cast<const uint16_t *>(bits->values)[0], 8);
+    EXPECT_EQ(static_cast<const uint16_t *>(bits->values)[0], 1);
+}
+
+// What GTiff says of its template comes later, and names the target.
+TEST_F(GeorefTest, messages_are_kept) {
+    Source source(GDT_Int16);
+    CPLStringList options;
+    options.AddString("NBITS=4");
+    Messages said;
+    CPLPushErrorHandlerEx(Collect, &said);
+    bool done = stf_georef_harvest(source.ds, "out.tif", true, options.List(), &georef, &error);
+    EXPECT_TRUE(said.empty());
+    if (done)
+        stf_georef_raise_messages(&georef);
+    CPLPopErrorHandler();
+    ASSERT_TRUE(done) << error.text;
+    ASSERT_EQ(said.size(), 1u);
+    EXPECT_EQ(said[0].second.find("out.tif"), 0u) << said[0].second;
 }
 
 TEST_F(GeorefTest, two_at_once) {

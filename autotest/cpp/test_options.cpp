@@ -200,7 +200,8 @@ TEST(Options, defaults) {
     EXPECT_GE(o.threads, 1u);
     EXPECT_FALSE(o.cap_strict);
     EXPECT_STREQ(CSLFetchNameValue(o.gtiff_options, "INTERLEAVE"), "PIXEL");
-    EXPECT_EQ(CSLCount(o.gtiff_options), 1);
+    EXPECT_STREQ(CSLFetchNameValue(o.gtiff_options, "COMPRESS"), "DEFLATE");
+    EXPECT_EQ(CSLCount(o.gtiff_options), 2);
 }
 
 TEST(Options, free_of_a_zeroed_struct) {
@@ -220,9 +221,15 @@ TEST(Options, raster_that_no_tiff_holds) {
 TEST(Options, unknown_codec_names_the_known) {
     ExpectRefused(Byte(), {"COMPRESS=FOO"}, "Available: NONE, DEFLATE, LZW");
     ExpectRefused(Byte(), {"COMPRESS="}, "Available");
-    ExpectRefused(Byte(), {"COMPRESS=CCITTFAX4"}, "Available");
+    ExpectRefused(Byte(), {"COMPRESS=CCITTFAX5"}, "Available");
     ExpectTaken(Byte(), {"COMPRESS=deflate"});
     ExpectTaken(Byte(), {"COMPRESS=ZIP"});
+}
+
+void ExpectTakenCodec(const stf_raster &raster, const std::string &name) {
+    const bool fax = name.find("CCITT") == 0 || name.find("FAX") == 0;
+    ExpectTaken(raster, fax ? std::vector<std::string>{"COMPRESS=" + name, "NBITS=1", "INTERLEAVE=BAND"}
+                            : std::vector<std::string>{"COMPRESS=" + name});
 }
 
 TEST(Options, every_codec_that_is_listed_is_taken) {
@@ -236,7 +243,7 @@ TEST(Options, every_codec_that_is_listed_is_taken) {
             continue;
         for (CPLXMLNode *value = option->psChild; value != nullptr; value = value->psNext)
             if (value->eType == CXT_Element && ++codecs)
-                ExpectTaken(rgb, {std::string("COMPRESS=") + CPLGetXMLValue(value, nullptr, "")});
+                ExpectTakenCodec(rgb, CPLGetXMLValue(value, nullptr, ""));
     }
     CPLDestroyXMLNode(root);
     EXPECT_GE(codecs, 4);
@@ -498,7 +505,7 @@ TEST(Layout, interleave) {
         const Parsed parsed(raster, {"INTERLEAVE=BAND", "@INTERLEAVE_ADDED_AUTOMATICALLY=YES"});
         EXPECT_FALSE(parsed.options.pixel_interleave);
         EXPECT_STREQ(CSLFetchNameValue(parsed.options.gtiff_options, "INTERLEAVE"), "BAND");
-        EXPECT_EQ(CSLCount(parsed.options.gtiff_options), 1);
+        EXPECT_EQ(CSLCount(parsed.options.gtiff_options), 2);
     }
     {
         const Parsed parsed(Byte(1), {"INTERLEAVE=band"});
@@ -608,8 +615,40 @@ TEST(Options, gtiff_gets_its_own_and_nothing_else) {
     EXPECT_STREQ(CSLFetchNameValue(parsed.options.gtiff_options, "ALPHA"), "YES");
     EXPECT_STREQ(CSLFetchNameValue(parsed.options.gtiff_options, "PROFILE"), "BASELINE");
     EXPECT_STREQ(CSLFetchNameValue(parsed.options.gtiff_options, "INTERLEAVE"), "PIXEL");
-    EXPECT_EQ(CSLCount(parsed.options.gtiff_options), 4);
-    ExpectRefused(Byte(3), {"COMPRESS=JPEG", "PHOTOMETRIC=YCBCR"}, "YCBCR");
+    EXPECT_STREQ(CSLFetchNameValue(parsed.options.gtiff_options, "COMPRESS"), "LZW");
+    EXPECT_STREQ(CSLFetchNameValue(parsed.options.gtiff_options, "NBITS"), "4");
+    EXPECT_EQ(CSLCount(parsed.options.gtiff_options), 6);
+}
+
+// Worked by hand from GTiff's rules: type, NBITS asked for, NBITS of the source, bits in the file.
+TEST(Options, nbits) {
+    const struct {
+        stf_sample_kind kind;
+        uint32_t bytes;
+        const char *asked;
+        uint32_t source_bits, bits;
+    } cases[] = {
+        {STF_UINT, 1, nullptr, 0, 8},      {STF_UINT, 1, nullptr, 4, 4},      {STF_UINT, 1, "NBITS=1", 4, 1},
+        {STF_UINT, 1, "NBITS=0", 0, 1},    {STF_UINT, 1, "NBITS=9", 0, 8},    {STF_UINT, 2, "NBITS=12", 0, 12},
+        {STF_UINT, 2, "NBITS=8", 0, 9},    {STF_UINT, 4, "NBITS=20", 0, 20},  {STF_UINT, 4, "NBITS=16", 0, 17},
+        {STF_UINT, 8, "NBITS=40", 0, 64},  {STF_INT, 2, "NBITS=12", 0, 16},   {STF_FLOAT, 4, "NBITS=16", 0, 16},
+        {STF_FLOAT, 4, "NBITS=24", 0, 32}, {STF_FLOAT, 8, "NBITS=16", 0, 64}, {STF_COMPLEX_INT, 4, nullptr, 12, 32},
+    };
+    for (const auto &c : cases) {
+        stf_raster raster = Raster(c.kind, c.bytes);
+        raster.source_bits = c.source_bits;
+        const Parsed parsed(raster, c.asked ? std::vector<std::string>{c.asked} : std::vector<std::string>{});
+        ASSERT_TRUE(parsed.ok) << parsed.error.text;
+        EXPECT_EQ(parsed.options.sample_bits, c.bits) << c.bytes << " " << (c.asked ? c.asked : "");
+    }
+}
+
+TEST(Options, codecs_of_whole_bytes_or_of_one_bit) {
+    for (const char *codec : {"COMPRESS=JPEG", "COMPRESS=LERC"})
+        ExpectRefused(Byte(), {codec, "NBITS=4"}, "and");
+    ExpectRefused(Byte(), {"COMPRESS=CCITTFAX4"}, "NBITS=1");
+    ExpectRefused(Byte(3), {"COMPRESS=CCITTFAX4", "NBITS=1"}, "INTERLEAVE=BAND");
+    ExpectRefused(Byte(), {"PREDICTOR=2", "NBITS=4"}, "have 4");
 }
 
 /* ------------------------------------------------------------------ */
@@ -646,13 +685,13 @@ TEST_F(OptionList, driver_registers_once_and_claims_no_file) {
 
 TEST_F(OptionList, catches_errors) {
     for (const char *text : {"FOO=1",
-                             "NBITS=4",
+                             "NBITS=0",
                              "DISCARD_LSB=1",
                              "SPARSE_OK=PERHAPS",
                              "COPY_SRC_OVERVIEWS=YES",
                              "STREAMABLE_OUTPUT=YES",
                              "ENDIANNESS=BIG",
-                             "JPEGTABLESMODE=1",
+                             "JPEGTABLESMODE=4",
                              "NO_SUCH=YES",
                              "COMPRESS=FOO",
                              "PREDICTOR=4",
@@ -666,7 +705,7 @@ TEST_F(OptionList, catches_errors) {
                              "INTERLEAVE=LINE",
                              "BIGTIFF=PERHAPS",
                              "MEMORY_CAP_STRICT=2",
-                             "PHOTOMETRIC=YCBCR"})
+                             "PHOTOMETRIC=YCBCRX"})
         EXPECT_FALSE(Valid(text)) << text;
 }
 

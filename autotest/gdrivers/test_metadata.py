@@ -257,15 +257,6 @@ def test_nodata_of_64_bits(tmp_path, dtype, value):
     assert dataset.GetRasterBand(1).GetNoDataValue() == value
 
 
-@pytest.mark.parametrize("nbits", [1, 4, 7])
-def test_samples_of_fewer_bits_are_written_whole(tmp_path, nbits):
-    """A source's NBITS is a hint on storage; the values are what counts."""
-    gdal.GetDriverByName("GTiff").CreateCopy(str(tmp_path / "in.tif"), plain(), options=[f"NBITS={nbits}"])
-    source = gdal.Open(str(tmp_path / "in.tif"))
-    dataset = streamtiff.create_copy(tmp_path / "out.tif", source)
-    assert streamtiff.pixels(dataset) == streamtiff.pixels(source)
-
-
 # --- the STREAMING domain ------------------------------------------------------------------------
 
 FIGURES = {

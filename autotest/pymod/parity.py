@@ -210,7 +210,12 @@ def differences(folder, source, options=(), strict=0, ours_only=()):
     ours = Copy(streamtiff.DRIVER, folder / "StreamTIFF", source, [*options, *ours_only], strict)
     if ours.figures:
         streamtiff.check_figures({k: int(v) if v.isdigit() else v for k, v in ours.figures.items()})
-    if ours.refused and (theirs.refused or theirs.failures):
+    unread = theirs.seen.get("messages when it is read")
+    if ours.refused and unread:
+        return {"unreadable file": (unread, ours.failures)}
+    if ours.refused != theirs.refused and not (ours.refused and theirs.failures):
+        return {"refused": (theirs.failures or theirs.refused, ours.failures or ours.refused)}
+    if ours.refused:
         assert len(ours.failures) == 1, ours.failures
         assert sorted(path.name for path in (folder / "StreamTIFF").iterdir()) == []
         if not theirs.refused:

@@ -728,3 +728,21 @@ def VRT_file(folder):  # noqa: N802
     base(folder, "file", placed(colored("rgb")))
     gdal.Translate(str(folder / "file.vrt"), str(folder / "file-base.tif"), format="VRT")
     return gdal.Open(str(folder / "file.vrt"))
+
+
+class Sources(dict):
+    """Sources by their names, each made once, in a folder of its own."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, name):
+        home = self.folder / name
+        home.mkdir()
+        gdal.PushErrorHandler("CPLQuietErrorHandler")
+        try:
+            self[name] = SOURCES[name](home)
+        finally:
+            gdal.PopErrorHandler()
+        return self[name]

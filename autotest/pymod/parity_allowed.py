@@ -1,0 +1,95 @@
+"""The differences between a file of GTiff's and one of ours that are meant, each with its reason."""
+
+
+class Allowed:
+    """A difference that is meant.
+
+    keys: what differs (beginnings of them, "band 2" counts as "band"); when: of the source's name and the options,
+    whether it can occur; shown_by: (source, options) of a case that shows it."""
+
+    def __init__(self, name, reason, keys, shown_by, when=lambda source, options: True):
+        self.name, self.reason, self.keys, self.shown_by, self.when = name, reason, keys, shown_by, when
+
+    def covers(self, key, source, options):
+        return self.when(source, options) and any(_plain(key).startswith(start) for start in self.keys)
+
+
+def compressed(options, *names):
+    """Whether the options name one of these codecs."""
+    return any(option.split("=")[1].split("_")[0] in names for option in options if option.startswith("COMPRESS="))
+
+
+def _plain(key):
+    """"band 3: pixels" and "band 1: pixels" are one kind of difference."""
+    head, colon, tail = key.partition(": ")
+    return f"band: {tail}" if colon and head.startswith("band ") else key
+
+
+ALLOWED = [
+    Allowed(
+        "refusals say what to do",
+        "Our text names the option to set and the figures; GTiff's is libtiff's or shorter.",
+        ["text of the refusal"],
+        ("type_CFloat32", ("COMPRESS=LZW", "PREDICTOR=3")),
+    ),
+    Allowed(
+        "nothing half-written",
+        "Where libtiff refuses the tiles, GTiff raises failures, hands a dataset back and leaves a file without "
+        "pixels. We refuse before anything is written.",
+        ["half-written file"],
+        ("type_CFloat32", ("COMPRESS=LERC",)),
+    ),
+    Allowed(
+        "nothing unreadable",
+        "Several bands of one bit in one tile are more than libtiff's CCITT codecs count with: they write what they "
+        "cannot read. We refuse.",
+        ["unreadable file", "refused"],
+        ("bits_1_of_3_bands", ("COMPRESS=CCITTFAX4",)),
+        lambda source, options: compressed(options, "CCITTRLE", "CCITTFAX3", "CCITTFAX4"),
+    ),
+    Allowed(
+        "a level that nobody gave",
+        "GTiff warns that WEBP_LEVEL is ignored with WEBP_LOSSLESS=YES, given or not. We warn where it was given.",
+        ["warnings"],
+        ("color_rgba", ("COMPRESS=WEBP", "WEBP_LOSSLESS=YES")),
+        lambda source, options: "WEBP_LOSSLESS=YES" in options and not any("WEBP_LEVEL" in option for option in options),
+    ),
+    Allowed(
+        "edge tiles of a lossy codec",
+        "Beyond the raster we repeat its last column and row; GTiff leaves what it happens to have there (it means "
+        "to repeat them for JPEG, but mixes up rows and columns). The codec spreads that into the raster.",
+        ["band: pixels", "band: mask pixels"],
+        ("type_Byte", ("COMPRESS=JPEG",)),
+        lambda source, options: compressed(options, "JPEG", "WEBP", "LERC") and "TILED=NO" not in options,
+    ),
+    Allowed(
+        "a JPEG file is encoded again",
+        "From a source of the JPEG driver with COMPRESS=JPEG and nothing else of JPEG's, GTiff takes over the "
+        "coefficients, with the tables and the colour space of the source. We read pixels.",
+        ["band: pixels", "tag 0:347", "tag 0:262", "tag 0:530", "tag 0:532", "metadata IMAGE_STRUCTURE"],
+        ("JPEG_rgb", ("COMPRESS=JPEG", "TILED=NO", "BLOCKYSIZE=16")),
+        lambda source, options: source.startswith("JPEG") and compressed(options, "JPEG"),
+    ),
+    Allowed(
+        "which band was clipped",
+        "The warning that samples do not fit into NBITS comes once, after the pixels, and names no band; GTiff names "
+        "the first that it met. A half float beyond its range is a failure for GTiff, though it is written all the "
+        "same; we warn.",
+        ["warnings", "failures"],
+        ("type_UInt16", ("NBITS=9",)),
+        lambda source, options: any(option.startswith("NBITS=") for option in options),
+    ),
+    Allowed(
+        "holes without a nodata value",
+        "A profile that does not write the nodata value: GTiff does not read the holes of the source, and writes 0 "
+        "where the source has its nodata value.",
+        ["band: pixels", "band: mask pixels"],
+        ("gtiff_with_holes", ("PROFILE=BASELINE",)),
+        lambda source, options: source == "gtiff_with_holes"
+        and ("PROFILE=BASELINE" in options or "PROFILE=GeoTIFF" in options),
+    ),
+]
+
+
+def unexpected(found, source, options):
+    return {key: pair for key, pair in found.items() if not any(item.covers(key, source, options) for item in ALLOWED)}
