@@ -361,6 +361,23 @@ TEST(Walk, stripes_of_more_columns_than_there_are) {
     expect_walk(Layout(30, 10, 7, 7).group(1, 10, 10).plane(1), UINT32_MAX);
 }
 
+TEST(Walk, a_stripe_costs_its_own_tiles) {
+    // 2^27 tiles across, and stripes of one: who looked at every tile of a row for each stripe would be here for hours.
+    const Layout layout = Layout(2147483647, 16000, 16, 16).group(1, 16, 16).plane(1);
+    const stf_geometry geometry = layout.geometry();
+    const uint32_t last = stf_geometry_stripes(&geometry, 1) - 1;
+    for (uint32_t stripe : {0u, 1u, last / 2, last}) {
+        stf_walk walk;
+        stf_unit unit;
+        uint64_t units = 0;
+        for (stf_walk_begin_stripe(&walk, &geometry, 1, stripe); stf_walk_next(&walk, &unit); units++) {
+            ASSERT_EQ(unit.column, stripe);
+            ASSERT_EQ(unit.row, units);
+        }
+        EXPECT_EQ(units, 1000u);
+    }
+}
+
 TEST(OpenTiles, by_hand) {
     // 40 wide in tiles of 10; rows of one pixel: the four tiles of a tile row are open at once.
     std::vector<uint32_t> remaining(64);

@@ -439,6 +439,24 @@ TEST(Plan, too_many_tiles_are_refused) {
     EXPECT_NE(std::string(err.text).find("BLOCKXSIZE"), std::string::npos) << err.text;
 }
 
+TEST(Plan, sums_up_to_the_largest_are_planned) {
+    Layout layout(64, 64, 16, 16);
+    layout.group(1, 64, 1).plane(1);
+    const stf_geometry geometry = layout.geometry();
+    stf_demand demand = costs(1, 1, 1);
+    demand.geometry = &geometry;
+    demand.threads = 4;
+    stf_plan plan{};
+    stf_error err{};
+    ASSERT_TRUE(stf_plan_make(&demand, &plan, &err)) << err.text;
+    demand.table_bytes += static_cast<uint64_t>(INT64_MAX) - plan.floor_bytes;
+    ASSERT_TRUE(stf_plan_make(&demand, &plan, &err)) << err.text;
+    EXPECT_EQ(plan.floor_bytes, static_cast<uint64_t>(INT64_MAX));
+    EXPECT_EQ(plan.predicted_peak_bytes, plan.floor_bytes);
+    demand.table_bytes++;
+    EXPECT_FALSE(stf_plan_make(&demand, &plan, &err)) << "2^63 bytes";
+}
+
 TEST(Plan, sums_that_overflow_are_refused) {
     Layout layout(64, 64, 16, 16);
     layout.group(1, 64, 1).plane(1);

@@ -8,6 +8,11 @@
 #include <thread>
 #include <vector>
 
+#if defined(__unix__)
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
 #include "cpl_conv.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
@@ -239,6 +244,23 @@ TEST_F(Spill, target_in_memory_spills_to_disk) {
     stf_platform_file_close(file);
     CPLFree(path);
 }
+
+#if defined(__unix__)
+TEST_F(Spill, virtual_target_of_the_name_of_a_folder) {
+    // Whatever begins with /vsi is GDAL's, also where the disk has a folder of that name.
+    const std::string real = "/vsistreamtiff_test";
+    if (mkdir(real.c_str(), 0755) != 0)
+        GTEST_SKIP() << "not permitted to make " << real;
+    CPLSetThreadLocalConfigOption("CPL_TMPDIR", folder.c_str());
+    char *path = nullptr;
+    stf_platform_file *file = nullptr;
+    EXPECT_TRUE(stf_scratch_create((real + "/out.tif").c_str(), "test", &path, &file, &err)) << err.text;
+    EXPECT_EQ(std::string(path ? path : "").find(folder), 0u) << path;
+    stf_platform_file_close(file);
+    CPLFree(path);
+    EXPECT_EQ(rmdir(real.c_str()), 0);
+}
+#endif
 
 TEST_F(Spill, more_than_the_disk_has) {
     EXPECT_EQ(stf_spill_create((folder + "/out.tif").c_str(), size_t{1} << 40, 1 << 20, &err), nullptr);
