@@ -3,7 +3,7 @@
 #
 #   sh cmake/setup.sh [--list] GROUP...
 #
-# Groups: build, cpp (C++ tests), smoke, test (all tests), demo, format, roots. --list prints the packages.
+# Groups: build, cpp (C++ tests), smoke, test (all tests), demo, benchmark, format, roots. --list prints the packages.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 find_python
@@ -17,8 +17,12 @@ for group in "$@"; do
     build) set -- g++ cmake ninja-build libgdal-dev libtiff-dev ;;
     cpp) set -- libgtest-dev python3 ;;
     smoke) set -- gdal-bin ;;
-    test) set -- libgtest-dev gdal-bin python3 python3-gdal python3-numpy python3-pytest ;;
+    test)
+        set -- libgtest-dev libtiff-tools gdal-bin python3 python3-gdal python3-numpy python3-pytest
+        set -- "$@" proj-data python-matplotlib-data # the real rasters that the tests read
+        ;;
     demo) set -- gdal-bin proj-data python3 ;;
+    benchmark) set -- gdal-bin python3 python3-gdal python3-numpy python3-matplotlib python3-pil ;;
     format) set -- clang-format ;;
     roots) set -- mmdebstrap uidmap ;;
     *) echo "setup.sh: no group '$group'" >&2 && exit 2 ;;
@@ -42,8 +46,11 @@ there() {
     libgdal-dev) command -v gdal-config ;;
     libtiff-dev) header tiffio.h ;;
     libgtest-dev) header gtest/gtest.h ;;
+    libtiff-tools) command -v tiffinfo ;;
     gdal-bin) command -v gdal_translate ;;
-    proj-data) true ;; # the demo looks for the grid itself
+    proj-data | python-matplotlib-data) true ;; # demo and tests look for the rasters themselves
+    python3-matplotlib) module matplotlib ;;
+    python3-pil) module PIL ;;
     python3-gdal) module osgeo.gdal ;;
     python3-numpy) module numpy ;;
     python3-pytest) module pytest ;;
