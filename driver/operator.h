@@ -36,8 +36,10 @@ typedef struct stf_operator {
     uint32_t halo_px, pad_px;
     uint32_t source_bytes;        /* of one sample of the source */
     uint32_t bands, sample_bytes; /* of the result */
+    uint32_t most_rows;           /* of one run; 0: as many as are worth one */
     uint64_t table_bytes;         /* what it holds for all runs */
-    /* On any thread, several at once. */
+    /* On any thread, several at once. Row y of the result may lie where row y - halo_px of the source and those above it do:
+     * it is written once the row of the result after it needs none of them any more. */
     bool (*run)(void *context, const stf_operand *source, const stf_operator_result *result, stf_error *err);
     /* The most that one run takes beside source and result. */
     uint64_t (*run_bytes)(void *context, uint32_t width_px, uint32_t rows);

@@ -291,6 +291,7 @@ static bool read_derived(stf_source *source, uint32_t reader, const stf_unit *un
 static bool open_readers(stf_source *source, uint32_t readers, stf_error *err) {
     derived_state *state = source->state;
     uint32_t columns = source->info.groups[0].x.cells;
+    source->info.shared.points = NULL; /* the inner source's, and gone with its open_readers */
     state->mutex = CPLCreateMutex();
     if (state->mutex)
         CPLReleaseMutex(state->mutex);
@@ -322,6 +323,8 @@ static uint32_t run_rows_of(const stf_operator *op, const stf_group *group) {
     uint32_t most = stf_axis_longest(&group->y);
     if (rows < RUN_ROWS_AT_LEAST)
         rows = RUN_ROWS_AT_LEAST;
+    if (op->most_rows > 0 && rows > op->most_rows)
+        rows = op->most_rows;
     return rows < most ? (uint32_t)rows : most;
 }
 

@@ -137,6 +137,12 @@ class Picture {
                 make_constant(unit, rule(unit));
     }
 
+    // Another picture of the same size.
+    void paint(Bytes all) {
+        ASSERT_EQ(all.size(), samples.size());
+        samples = std::move(all);
+    }
+
     size_t row_bytes() const { return size_t{layout.width_px} * layout.sample_bytes; }
     size_t band_bytes() const { return row_bytes() * layout.height_px; }
     const unsigned char *at(uint32_t band, uint32_t x, uint32_t y) const {
@@ -305,6 +311,8 @@ struct Copy {
     // --- what is to go wrong, and when
     uint64_t bad_read = Never, bad_commit = Never, cancel_at = Never; // unit; tile in order; call of the progress
     std::function<void(const stf_unit &)> before_read;
+    // In place of the picture: a source of its own.
+    std::function<bool(uint32_t, const stf_unit *, void *, stf_unit_pixels *, stf_error *)> deliver;
     bool stalls = false, bad_from_there = false, silent = false; // every later unit is bad, too; no progress
     CPLErrorHandler handler = CPLQuietErrorHandler;              // a temporary folder on a tmpfs is warned about
     void *handler_data = nullptr;
@@ -428,8 +436,12 @@ struct Copy {
         if (copy->before_read)
             copy->before_read(*unit);
         memset(buffer, 0xEE, static_cast<size_t>(copy->demand.unit_bytes));
-        copy->picture.deliver(*unit, copy->rule, static_cast<unsigned char *>(buffer), pixels);
+        const bool delivered = !copy->deliver || copy->deliver(reader, unit, buffer, pixels, error);
+        if (!copy->deliver)
+            copy->picture.deliver(*unit, copy->rule, static_cast<unsigned char *>(buffer), pixels);
         copy->busy[reader] = false;
+        if (!delivered)
+            return false;
         if (unit->number > copy->bad_read && copy->bad_from_there)
             stall(20000); // so that the first one comes back first
         if (unit->number == copy->bad_read || (unit->number > copy->bad_read && copy->bad_from_there))
