@@ -38,6 +38,8 @@ typedef struct stf_source_request {
     stf_lease *lease;        /* the copy's, with no share yet: what is read while describing is read under it */
 } stf_source_request;
 
+typedef struct stf_source stf_source;
+
 /* Figures as in stf_demand. */
 typedef struct stf_source_info {
     stf_source_kind kind;
@@ -50,11 +52,11 @@ typedef struct stf_source_info {
     uint64_t source_blocks;
     uint64_t decodes_before; /* blocks decoded once more, before the copy itself, to know what no window shows */
     uint64_t kept_bytes;     /* what the source holds from open_readers on to its end */
-    stf_lease_curve shared;  /* its context is the source's own, and ends with open_readers */
-    char summary[160];       /* for the debug output: "512 x 512 blocks of GTiff", ... */
+    uint64_t (*group_blocks)(const stf_source *source,
+                             uint32_t group); /* of source_blocks, those of a group; NULL: all alike */
+    stf_lease_curve shared;                   /* its context is the source's own, and ends with open_readers */
+    char summary[160];                        /* for the debug output: "512 x 512 blocks of GTiff", ... */
 } stf_source_info;
-
-typedef struct stf_source stf_source;
 
 struct stf_source {
     stf_source_info info;

@@ -27,6 +27,7 @@
 typedef struct blocks_group {
     uint32_t block_width_px, block_rows;            /* one block */
     uint32_t blocks_per_unit;                       /* one above the other */
+    uint64_t blocks;                                /* that are there */
     size_t block_bytes;                             /* one band of one block, in the output's type */
     unsigned char *gaps;                            /* a bit for each block: it is missing; NULL: none is */
     unsigned char gap_sample[STF_MAX_SAMPLE_BYTES]; /* what their pixels are */
@@ -101,19 +102,24 @@ static bool find_gaps(stf_source *source, const stf_group *group, blocks_group *
         shape->gaps = NULL;
         gaps = 0;
     }
-    source->info.source_blocks += blocks - gaps;
+    shape->blocks = blocks - gaps;
     return true;
 }
 
 static bool describe_gaps(stf_source *source, const stf_group *group, blocks_group *shape, stf_error *err) {
     uint32_t rows = (uint32_t)(GDALGetRasterYSize(source->dataset) - 1) / shape->block_rows + 1;
-    if (!stf_coverage_is_told(source->dataset))
-        source->info.source_blocks += (uint64_t)group->x.cells * rows;
-    else if (!find_gaps(source, group, shape, rows))
+    shape->blocks = (uint64_t)group->x.cells * rows;
+    if (stf_coverage_is_told(source->dataset) && !find_gaps(source, group, shape, rows))
         return stf_fail(err, CPLE_OutOfMemory, "No memory to tell which blocks of the source are missing");
+    source->info.source_blocks += shape->blocks;
     if (shape->gaps)
         source->info.kept_bytes += (uint64_t)group->x.cells * rows / 8 + 1;
     return true;
+}
+
+static uint64_t group_blocks(const stf_source *source, uint32_t group) {
+    const blocks_state *state = source->state;
+    return state->groups[group].blocks;
 }
 
 static uint32_t first_block_row(const blocks_group *shape, const stf_unit *unit) {
@@ -396,6 +402,7 @@ bool stf_source_init_blocks(stf_source *source, stf_error *err) {
             return false;
     source->info.constants.of_unit = source->info.kept_bytes > 0 ? is_gap_unit : NULL;
     source->info.constants.context = source;
+    source->info.group_blocks = group_blocks;
     source->open_readers = open_readers;
     source->read = state->read_block ? read_blocks : read_with_rasterio;
     snprintf(source->info.summary, sizeof source->info.summary, "%u x %u blocks of %s, %s",

@@ -328,9 +328,12 @@ static uint32_t run_rows_of(const stf_operator *op, const stf_group *group) {
     return rows < most ? (uint32_t)rows : most;
 }
 
-/* Of those of the inner source the ones that are of this band. Where bands are stored apart each has a group. */
-static uint64_t blocks_of_band(const stf_source *inner) {
-    return inner->info.source_blocks / inner->info.group_count;
+/* Of those of the inner source the ones that are of this band. */
+static uint64_t blocks_of_band(const stf_source *source) {
+    const derived_state *state = source->state;
+    const stf_source_info *inner = &source->inner->info;
+    return inner->group_blocks ? inner->group_blocks(source->inner, state->inner_group)
+                               : inner->source_blocks / inner->group_count;
 }
 
 static void describe(stf_source *source, uint32_t passes) {
@@ -356,7 +359,7 @@ static void describe(stf_source *source, uint32_t passes) {
     uint64_t run = state->op->run_bytes(
         state->op->context, (uint32_t)longest_span(&state->inner_x, &group->x, state->margin_px), state->run_rows);
     info->reader_bytes = stf_add(inner->reader_bytes, run);
-    info->source_blocks = blocks_of_band(source->inner);
+    info->source_blocks = blocks_of_band(source);
     info->decodes_before = stf_add(inner->decodes_before, stf_mul(passes, info->source_blocks));
     info->kept_bytes = stf_add(stf_add(inner->kept_bytes, state->op->table_bytes),
                                stf_add(stf_add(kept_rows_bytes(state, group->x.cells), kept_columns_bytes(state)),

@@ -253,7 +253,20 @@ def test_sparse_source(tmp_path):
     dataset.GetRasterBand(1).WriteArray(derived.heights(64, 32), 32, 32)
     dataset = None
     for mode in ("slope", "roughness"):
-        same(tmp_path, path, mode, "-compute_edges")
+        figures = same(tmp_path, path, mode, "-compute_edges")
+        assert figures["BLOCK_DECODES"] == figures["PREDICTED_DECODES"] == figures["SOURCE_BLOCKS"] == 2
+
+
+def test_sparse_bands(tmp_path):
+    path = str(tmp_path / "dem.tif")
+    options = [*TILES_32, "SPARSE_OK=TRUE", "INTERLEAVE=BAND"]
+    dataset = gdal.GetDriverByName("GTiff").Create(path, 160, 128, 2, gdal.GDT_Float32, options)
+    dataset.GetRasterBand(1).WriteArray(derived.heights(64, 64), 32, 32)
+    dataset.GetRasterBand(2).WriteArray(derived.heights(96, 64), 32, 32)
+    dataset = None
+    for band, blocks in ((1, 4), (2, 6)):
+        figures = same(tmp_path, path, "TPI", "-b", str(band))
+        assert figures["BLOCK_DECODES"] == figures["PREDICTED_DECODES"] == figures["SOURCE_BLOCKS"] == blocks
 
 
 def test_opaque_source(tmp_path):
