@@ -101,13 +101,14 @@ class Equality:
 def command_of(source, output, cap_mb, threads):
     """The case as a user would type it."""
     options = [*OUTPUTS[output], f"MEMORY_CAP={cap_mb}MB", f"NUM_THREADS={threads}"]
+    options += [f"DERIVE={source.derive}"] if source.derive else []
     tool = ["gdaldem", source.dem] if source.dem else ["gdal_translate"]
     if "srcWin" in source.translate:
         tool += ["-srcwin", *map(str, source.translate["srcWin"])]
     elif source.translate:
         size = (str(source.translate[side]) for side in ("width", "height"))
         tool += ["-outsize", *size, "-r", source.translate["resampleAlg"]]
-    files = [source.path.name, "out.tif"]
+    files = [("STREAMTIFF:" if source.prefix else "") + source.path.name, "out.tif"]
     return " ".join([*tool, *files, "-of", "StreamTIFF", *(f"-co {option}" for option in options)])
 
 

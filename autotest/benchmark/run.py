@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Measures StreamTIFF: memory matrix, speed beside GTiff, and a chart beside GTiff and COG.
+"""Measures StreamTIFF: memory matrix, neighbourhood operators, speed beside GTiff, and a chart beside GTiff and COG.
 
-    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,speed,chart] [--sources NAMES]
+    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,neighbours,speed,chart] [--sources NAMES]
            [--threads 2,8,1] [--pairs N]
 
 Sources are made once in DIR (default: `benchmark` beside the plugin's folder; about 7 GB, 1 GB free for the work).
-Results go to DIR/results: matrix.md, speed.md, chart.png, and the same as JSON. The exit code is 1 where a promise
-was broken: peak RSS <= effective cap + 8 MiB, PEAK <= PREDICTED <= cap, amplification <= 1.02 (and a page of
+Results go to DIR/results: matrix.md, neighbours.md, speed.md, chart.png, and the same as JSON. The exit code is 1 where
+a promise was broken: peak RSS <= effective cap + 8 MiB, PEAK <= PREDICTED <= cap, amplification <= 1.02 (and a page of
 4096 bytes for each block that is not read right after its neighbour: C's files are read in pages), pixels as GTiff's,
 the same file from 1, 2 and 8 threads. Times are for reading; goals that were missed are named in the table.
 Linux only: the figures are those of /proc.
@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 
-PARTS = ("matrix", "speed", "chart")
+PARTS = ("matrix", "neighbours", "speed", "chart")
 
 
 def arguments():
@@ -59,6 +59,7 @@ def main():
 
     import chart
     import matrix
+    import neighbours
     import report
     import runner
     import sources
@@ -68,7 +69,8 @@ def main():
     gdal.SetConfigOption("GDAL_NUM_THREADS", "2")  # decodes when files are compared
     results = args.out / "results"
     results.mkdir(parents=True, exist_ok=True)
-    all_sources = sources.make_sources(args.out / "sources", args.quick)
+    needs_all = set(args.only) - {"neighbours"}
+    all_sources = sources.make_sources(args.out / "sources", args.quick) if needs_all else {}
     names = args.sources.split(",") if args.sources else list(all_sources)
     if unknown := set(names) - set(all_sources):
         sys.exit(f"unknown source: {', '.join(unknown)}; there are {', '.join(all_sources)}")
@@ -77,6 +79,11 @@ def main():
     if "matrix" in args.only:
         rows, violations = matrix.run(names, args.threads, all_sources, results, args.plugin, args.quick)
         report.write_matrix(results, machine, rows, violations)
+    if "neighbours" in args.only:
+        pairs = args.pairs or (1 if args.quick else 3)
+        rows, times, broken = neighbours.run(results, args.out / "sources", args.plugin, args.quick, pairs)
+        report.write_neighbours(results, machine, rows, times, broken)
+        violations += broken
     if "speed" in args.only:
         pairs = args.pairs or (1 if args.quick else 3)
         rows = speed.run(names, all_sources, results, args.plugin, pairs)

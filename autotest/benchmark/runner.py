@@ -38,9 +38,9 @@ def run_copy(source, driver, options, target, cachemax_mb=None, time_limit_s=Non
     At the time limit the process is ended and the figures hold "timed_out" and the peak until then."""
     job = {
         "driver": driver,
-        "source": str(source.path),
+        "source": source.opened_as(),
         "target": str(target),
-        "options": list(options),
+        "options": [*options, *([f"DERIVE={source.derive}"] if source.derive else [])],
         "dem": source.dem and [source.dem],
         "translate": source.translate,
         "cachemax_mb": cachemax_mb,

@@ -18,6 +18,7 @@ ROWS_TOGETHER = 32
 
 FULL = {"dem": (20000, 6144), "rgb": (16384, 6144), "wide": (100000, 1500)}
 QUICK = {"dem": (6000, 1536), "rgb": (6000, 1536), "wide": (40000, 600)}
+FULL_WIDE, QUICK_WIDE = (160000, 2048), (40000, 600)
 
 TILES_512 = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"]
 DEFLATE = ["COMPRESS=DEFLATE", "NUM_THREADS=2"]
@@ -53,8 +54,13 @@ class Source:
     name: str
     path: pathlib.Path
     content: str
-    dem: str = None
+    dem: str = None  # what gdaldem computes of it
     translate: dict = dataclasses.field(default_factory=dict)
+    derive: str = None  # the same, computed by the copy itself
+    prefix: bool = False  # opened as STREAMTIFF:path
+
+    def opened_as(self):
+        return f"STREAMTIFF:{self.path}" if self.prefix else str(self.path)
 
     def read_bytes(self):
         """Bytes of the source file that hold the pixels asked for: what decoding once would read."""
@@ -94,20 +100,40 @@ def touched_bytes(path, window):
     return total
 
 
-def make_sources(folder, quick):
-    """All sources, by name. Files that are there are kept: an unfinished one has another name."""
+def make_raster(path, size, dtype, bands, options):
+    """A file that is there is kept: an unfinished one has another name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        print(f"making {path}", flush=True)
+        part = path.with_suffix(".part.tif")
+        terrain.make_terrain(part, *size, dtype, bands, options)
+        part.rename(path)
+    return path
+
+
+def make_neighbour_rasters(folder, quick):
+    """The rasters of neighbours.py, by name."""
     folder = folder / ("quick" if quick else "full")
-    folder.mkdir(parents=True, exist_ok=True)
+    wide = QUICK_WIDE if quick else FULL_WIDE
+    tiles = [*TILES_512, "PREDICTOR=3", *DEFLATE]
+    strips = ["BLOCKYSIZE=16", "PREDICTOR=3", *DEFLATE]
+    return {
+        "reference": make_raster(folder / "reference.tif", (8192, 2048), "Float32", 1, tiles),
+        "wide_tiled": make_raster(folder / "wide_tiled.tif", wide, "Float32", 1, tiles),
+        "wide_strips": make_raster(folder / "wide_strips.tif", wide, "Float32", 1, strips),
+        "speed": make_raster(
+            folder / "tiled512_deflate.tif", (QUICK if quick else FULL)["dem"], *LAYOUTS["tiled512_deflate"][1:]
+        ),
+    }
+
+
+def make_sources(folder, quick):
+    """All sources, by name."""
+    folder = folder / ("quick" if quick else "full")
     sizes = QUICK if quick else FULL
     sources = {}
     for name, (kind, dtype, bands, options) in LAYOUTS.items():
-        path = folder / f"{name}.tif"
-        if not path.exists():
-            print(f"making {path}", flush=True)
-            part = path.with_suffix(".part.tif")
-            terrain.make_terrain(part, *sizes[kind], dtype, bands, options)
-            part.rename(path)
-        sources[name] = Source(name, path, kind)
+        sources[name] = Source(name, make_raster(folder / f"{name}.tif", sizes[kind], dtype, bands, options), kind)
     tiled, strips = sources["tiled512_deflate"].path, sources["strips512_deflate"].path
     width, height = sizes["dem"]
     # A window that is aligned with nothing.
@@ -116,6 +142,8 @@ def make_sources(folder, quick):
     sources["vrt_window"] = Source("vrt_window", tiled, "window", translate=window)
     sources["vrt_half_cubic"] = Source("vrt_half_cubic", tiled, "half", translate=half)
     sources["slope_tiled512"] = Source("slope_tiled512", tiled, "slope", dem="slope")
+    sources["derive_tiled512"] = Source("derive_tiled512", tiled, "slope", derive="slope")
+    sources["prefix_tiled512"] = Source("prefix_tiled512", tiled, "slope", dem="slope", prefix=True)
     sources["slope_strips512"] = Source("slope_strips512", strips, "slope", dem="slope")
     return sources
 
@@ -139,8 +167,8 @@ def reference(source, folder):
     if not kept.exists():
         print(f"making {kept}", flush=True)
         target = folder / "reference.tif"
-        if source.dem:
-            gdal.DEMProcessing(str(target), str(source.path), source.dem, format="GTiff")
+        if source.dem or source.derive:
+            gdal.DEMProcessing(str(target), str(source.path), source.dem or source.derive, format="GTiff")
         else:
             gdal.Translate(str(target), str(source.path), format="GTiff", **source.translate)
         kept.write_text(json.dumps(checksums(target)))
