@@ -62,6 +62,20 @@ uint64_t stf_budget_peak_bytes(stf_budget *budget) {
     return peak;
 }
 
+uint64_t stf_budget_cap_bytes(stf_budget *budget) {
+    CPLAcquireMutex(budget->mutex, 1000.0);
+    uint64_t cap = budget->cap_bytes;
+    CPLReleaseMutex(budget->mutex);
+    return cap;
+}
+
+void stf_budget_set_cap(stf_budget *budget, uint64_t cap_bytes) {
+    CPLAcquireMutex(budget->mutex, 1000.0);
+    budget->cap_bytes = cap_bytes;
+    budget->peak_bytes = budget->charged_bytes;
+    CPLReleaseMutex(budget->mutex);
+}
+
 /* --- pools ------------------------------------------------------------------------------------- */
 
 struct stf_pool {

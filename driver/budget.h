@@ -24,6 +24,9 @@ void stf_budget_destroy(stf_budget *budget); /* NULL is legal */
 bool stf_budget_charge(stf_budget *budget, uint64_t bytes, const char *what, stf_error *err);
 void stf_budget_release(stf_budget *budget, uint64_t bytes);
 uint64_t stf_budget_peak_bytes(stf_budget *budget);
+uint64_t stf_budget_cap_bytes(stf_budget *budget);
+/* A cap below what is charged refuses every further charge until enough is released. The peak begins anew. */
+void stf_budget_set_cap(stf_budget *budget, uint64_t cap_bytes);
 
 /* Equal buffers in one mapping. An item is charged when it is first handed out (or reserved: those that are come
  * last), and stays charged (and its pages stay) until the pool is destroyed. Not synchronised: the caller's lock covers it. */

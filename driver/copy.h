@@ -1,11 +1,13 @@
 /* One copy from beginning to end: what its parts share. Private to create_copy.c and the files named here.
  *
  *   copy_plan.c       the raster to be written, its tiles and planes, the demand, the cap
+ *   copy_views.c      ... and how much of it the views that the source pulls from get
  *   copy_directory.c  the tags of the finished file
  *   create_copy.c     the order of it all */
 #ifndef STF_COPY_H
 #define STF_COPY_H
 
+#include "account.h"
 #include "derive.h"
 #include "encoder.h"
 #include "georef.h"
@@ -39,6 +41,7 @@ typedef struct stf_copy {
     stf_budget *budget;
     uint64_t charged_bytes; /* tables and lease, charged here and not by the pipeline */
     stf_lease *lease;
+    stf_account *account; /* what the views that the source pulls from share */
     stf_tiff_file *file;
     stf_pipeline_result result;
 } stf_copy;
@@ -49,6 +52,8 @@ bool stf_copy_derive(stf_copy *c, CSLConstList options, stf_error *err);
 void stf_copy_describe_raster(stf_copy *c);
 /* After the options were read: source, planes, tags, demand and plan; warns of a raised cap, or refuses it. */
 bool stf_copy_make_plan(stf_copy *c, stf_error *err);
+/* stf_plan_make, with a share for the views that joined the account. */
+bool stf_copy_plan_with_views(stf_copy *c, stf_error *err);
 /* Adds the tags of the structure and of the codec to the harvested ones. After the pixels. */
 bool stf_copy_set_structure(stf_copy *c, stf_error *err);
 

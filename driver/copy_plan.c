@@ -197,7 +197,11 @@ static bool agree_on_cap(const stf_copy *c, stf_error *err) {
 }
 
 static stf_source *create_source(stf_copy *c, stf_error *err) {
-    stf_source_request request = {c->type, c->options.block_height_px, c->lease};
+    stf_source_request request = {0};
+    request.type = c->type;
+    request.tile_height_px = c->options.block_height_px;
+    request.lease = c->lease;
+    request.cap_bytes = c->options.cap_bytes;
     if (!c->derive)
         return stf_source_create(c->dataset, &request, err);
     GDALDatasetH dataset = stf_derive_source(c->derive);
@@ -226,7 +230,7 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
         return false;
     stf_encoder_destroy(trial);
     stf_georef_raise_messages(&c->georef);
-    if (!describe_demand(c, err) || !stf_plan_make(&c->demand, &c->plan, err))
+    if (!describe_demand(c, err) || !stf_copy_plan_with_views(c, err))
         return false;
     stf_stats_debug_plan(&c->plan, &c->source->info);
     return agree_on_cap(c, err);

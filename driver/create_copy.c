@@ -115,6 +115,7 @@ static void release(stf_copy *c) {
     stf_derive_destroy(c->derive);
     stf_derive_command_free(&c->derive_command);
     stf_lease_end(c->lease);
+    stf_account_end(c->account);
     stf_tag_list_free(&c->result.codec_tags);
     stf_georef_free(&c->georef);
     stf_options_free(&c->options);
@@ -159,6 +160,14 @@ static bool run(stf_copy *c, CSLConstList options, stf_error *err) {
     return done && stf_copy_make_plan(c, err) && write_file(c, err);
 }
 
+/* What a view has decoded for us, it has counted. */
+static uint64_t count_decodes(const stf_copy *c) {
+    if (!c->source->info.decodes_are_counted)
+        return c->plan.decodes;
+    return c->account && stf_account_has_views(c->account) ? stf_account_decodes(c->account)
+                                                           : stf_source_blocks_decoded(c->source);
+}
+
 GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict, CSLConstList options,
                              GDALProgressFunc progress, void *progress_data) {
     stf_error err = {0};
@@ -169,17 +178,16 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
     c.strict = strict != 0;
     c.progress = progress ? progress : GDALDummyProgress;
     c.progress_data = progress_data;
+    c.account = stf_account_begin(target);
     bool done = run(&c, options, &err);
     if (done) {
-        stf_stats stats = {&c.plan,
-                           &c.source->info,
-                           stf_budget_peak_bytes(c.budget),
-                           c.source->info.decodes_are_counted ? stf_source_blocks_decoded(c.source) : c.plan.decodes,
-                           c.result.spill_bytes,
-                           0};
+        stf_stats stats = {&c.plan,           &c.source->info,      stf_budget_peak_bytes(c.budget),
+                           count_decodes(&c), c.result.spill_bytes, 0};
         char **figures = stf_stats_metadata(&stats);
         stf_lease_end(c.lease); /* before the result is opened: its reads are the caller's */
         c.lease = NULL;
+        stf_account_end(c.account);
+        c.account = NULL;
         result = reopen(&c, figures);
         CSLDestroy(figures);
     }

@@ -22,6 +22,9 @@ GDALDatasetH stf_gdal_with_domain(GDALDatasetH inner, const char *domain, CSLCon
 /* A dataset of this size and these bands for a target that cannot be read back: reads fail. */
 GDALDatasetH stf_gdal_unreadable(GDALDatasetH shape, const char *description);
 
+/* What a view ("STREAMTIFF:path") shows; NULL: the dataset is no view. Belongs to the view. */
+GDALDatasetH stf_gdal_viewed(GDALDatasetH dataset);
+
 /* The open options the dataset was opened with; NULL: none. Belongs to the dataset. */
 CSLConstList stf_gdal_open_options(GDALDatasetH dataset);
 

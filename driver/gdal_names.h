@@ -14,4 +14,8 @@ using StringList = CSLConstList;
 using StringList = char **;
 #endif
 
+// The driver's calls for views (gdal_cached_dataset.cpp).
+int StreamTIFFIdentify(GDALOpenInfo *info);
+GDALDataset *StreamTIFFOpen(GDALOpenInfo *info);
+
 #endif

@@ -261,6 +261,17 @@ bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_
     return done;
 }
 
+bool stf_options_parse_memory(CSLConstList user_options, stf_memory_options *out, stf_error *err) {
+    stf_options options;
+    memset(&options, 0, sizeof options);
+    if (!parse_threads(user_options, &options.threads, err) || !parse_cap(user_options, &options, err))
+        return false;
+    out->threads = options.threads;
+    out->cap_named = options.cap_named;
+    out->cap_bytes = options.cap_bytes;
+    return true;
+}
+
 void stf_options_free(stf_options *options) {
     CSLDestroy(options->gtiff_options);
     options->gtiff_options = NULL;

@@ -73,6 +73,14 @@ char *stf_options_list_xml(void);
  * STREAMTIFF_MEMORY_CAP and GDAL_NUM_THREADS: the only place that reads the environment. */
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err);
 
+/* What a view of a dataset takes of the same options: MEMORY_CAP and NUM_THREADS, with the same defaults. */
+typedef struct stf_memory_options {
+    uint32_t threads;
+    bool cap_named;
+    uint64_t cap_bytes;
+} stf_memory_options;
+bool stf_options_parse_memory(CSLConstList user_options, stf_memory_options *out, stf_error *err);
+
 /* Frees what parse allocated; a zeroed struct is legal. */
 void stf_options_free(stf_options *options);
 

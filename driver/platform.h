@@ -12,6 +12,13 @@
 extern "C" {
 #endif
 
+/* A variable of which every thread has its own. */
+#if defined(_MSC_VER)
+#define STF_THREAD_LOCAL __declspec(thread)
+#else
+#define STF_THREAD_LOCAL _Thread_local
+#endif
+
 /* Zeroed pages straight from the system, so that freeing gives them back at once; bytes > 0.
  * NULL when there are none to be had. */
 void *stf_platform_pages_alloc(size_t bytes);

@@ -6,6 +6,7 @@
 #include "cpl_conv.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
+#include "gdal_adaptor.h"
 
 const char *stf_source_kind_name(stf_source_kind kind) {
     static const char *const names[] = {"BLOCKS", "WINDOWS", "ROWS"};
@@ -29,7 +30,15 @@ bool stf_source_bands_share_blocks(GDALDatasetH dataset) {
     return true;
 }
 
+/* A view of a dataset has nothing to add for who reads each block once: what it shows is read. */
+static void look_through_view(stf_source *source) {
+    GDALDatasetH viewed = stf_gdal_viewed(source->dataset);
+    if (viewed)
+        source->dataset = viewed;
+}
+
 static bool init(stf_source *source, stf_error *err) {
+    look_through_view(source);
     if (!has_driver(source->dataset, NULL))
         return stf_source_bands_share_blocks(source->dataset) ? stf_source_init_rows(source, err)
                                                               : stf_source_init_scanlines(source, err);
@@ -39,6 +48,7 @@ static bool init(stf_source *source, stf_error *err) {
             return false;
         if (fits)
             return true;
+        look_through_view(source); /* a plain VRT of a view */
     }
     return stf_source_init_blocks(source, err);
 }

@@ -36,6 +36,8 @@ typedef struct stf_source_request {
     GDALDataType type;       /* of the output: units are delivered in it */
     uint32_t tile_height_px; /* short blocks are read several at a time, but not across tiles */
     stf_lease *lease;        /* the copy's, with no share yet: what is read while describing is read under it */
+    uint64_t cap_bytes;      /* as asked for; a view that the source pulls from works with half of it until the plan */
+    bool leave_no_blocks;    /* nothing that a read of BLOCKS brings into GDAL's cache stays there */
 } stf_source_request;
 
 typedef struct stf_source stf_source;

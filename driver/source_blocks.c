@@ -300,6 +300,13 @@ static bool open_readers(stf_source *source, uint32_t readers, stf_error *err) {
     return true;
 }
 
+/* The bands of a group are all that one read brings in. */
+static void drop_cached(const stf_source *source, GDALDatasetH dataset, const stf_group *group) {
+    if (source->request.leave_no_blocks && source->info.reader_lease_bytes > 0)
+        for (uint32_t b = 0; b < group->bands; b++)
+            GDALFlushRasterCache(GDALGetRasterBand(dataset, (int)(group->first_band + b) + 1));
+}
+
 /* All bands of one block below each other: band after band, each blocks_per_unit blocks high. */
 static bool read_one_block(stf_source *source, GDALDatasetH dataset, const stf_unit *unit, uint32_t block_row,
                            unsigned char *to, size_t band_bytes, stf_error *err) {
@@ -314,6 +321,7 @@ static bool read_one_block(stf_source *source, GDALDatasetH dataset, const stf_u
             return stf_fail_with_last(err, context);
         }
     }
+    drop_cached(source, dataset, group);
     if (state->groups[unit->group].block_bytes >= LARGE_BLOCK_BYTES)
         stf_platform_trim_heap(); /* what the decoder's buffers left behind when they moved */
     return true;
@@ -359,6 +367,7 @@ static bool read_with_rasterio(stf_source *source, uint32_t reader, const stf_un
             return stf_fail_with_last(err, context);
         }
     }
+    drop_cached(source, source->dataset, group);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "account.h"
 #include "cpl_conv.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
@@ -102,8 +103,13 @@ static bool probe(stf_source *source, uint32_t rows, stf_upstream *upstream, stf
     stf_messages messages = {0};
     bool done = stf_messages_init(&messages);
     if (done) {
+        stf_account *account = stf_account_current();
         stf_messages_begin(&messages);
+        if (account)
+            stf_account_begin_probe(account, source->request.cap_bytes / 2);
         done = read_first_rows(source, rows, kept, err);
+        if (account)
+            stf_account_end_probe(account);
         stf_messages_end();
         stf_messages_raise(&messages);
     }
@@ -185,6 +191,23 @@ static bool describe_upstream(stf_source *source, const stf_upstream *upstream, 
     return true;
 }
 
+/* A view that joined the copy's account answers for all that lies underneath. */
+static bool describe_view(stf_source *source) {
+    const stf_account *account = stf_account_current();
+    stf_source_info *info = &source->info;
+    if (!account || !stf_account_has_views(account))
+        return false;
+    stf_account_demand demand;
+    stf_account_tell(account, &demand);
+    info->lease_bytes = demand.lease_bytes;
+    info->decodes_are_counted = demand.counts && demand.blocks > 0;
+    if (demand.blocks > 0)
+        info->source_blocks = demand.blocks;
+    stf_lease_resize(source->request.lease, stf_add(info->lease_bytes, STF_PLANNING_LEASE_BYTES));
+    snprintf(info->summary, sizeof info->summary, "rows of an opaque dataset, of a view");
+    return true;
+}
+
 static bool describe(stf_source *source, stf_error *err) {
     rows_state *state = source->state;
     stf_source_info *info = &source->info;
@@ -215,6 +238,8 @@ static bool describe(stf_source *source, stf_error *err) {
             return false;
         info->reader_bytes =
             stf_add(info->reader_bytes, stf_mul(state->block_bytes, (uint64_t)group->bands * first_rows));
+        if (describe_view(source))
+            return true;
         if (!describe_upstream(source, &upstream, err))
             return false;
         snprintf(info->summary, sizeof info->summary, "rows of an opaque dataset, %s",

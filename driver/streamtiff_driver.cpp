@@ -1,5 +1,6 @@
 // Registers the driver. No logic: what is decided here is only which call answers.
 
+#include "cached_dataset.h"
 #include "create_copy.h"
 #include "gdal_names.h"
 #include "options.h"
@@ -25,7 +26,7 @@ GDALDataset *CreateCopy(const char *target, GDALDataset *source, int strict, Str
 
 extern "C" STF_EXPORT void GDALRegister_StreamTIFF(void);
 
-// No Open and no file extension: an unlisted plugin stands before GTiff and would take its files.
+// Opens by its prefix, and has no file extension: an unlisted plugin stands before GTiff and would take its files.
 // No Create: programs hand over a dataset to pull from only where there is none.
 void GDALRegister_StreamTIFF(void) {
     if (!GDAL_CHECK_VERSION(STF_DRIVER_NAME) || GDALGetDriverByName(STF_DRIVER_NAME) != nullptr)
@@ -45,6 +46,10 @@ void GDALRegister_StreamTIFF(void) {
     char *option_list = stf_options_list_xml();
     driver->SetMetadataItem(GDAL_DMD_CREATIONOPTIONLIST, option_list);
     CPLFree(option_list);
+    driver->SetMetadataItem(GDAL_DMD_CONNECTION_PREFIX, STF_VIEW_PREFIX);
+    driver->SetMetadataItem(GDAL_DMD_OPENOPTIONLIST, stf_view_option_list);
+    driver->pfnIdentify = StreamTIFFIdentify;
+    driver->pfnOpen = StreamTIFFOpen;
     driver->pfnCreateCopy = CreateCopy;
     GetGDALDriverManager()->RegisterDriver(driver);
 }

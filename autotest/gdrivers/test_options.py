@@ -43,9 +43,12 @@ def test_capabilities():
     assert metadata["DMD_HELPTOPIC"]
     # With Create(), gdaldem and gdalwarp would push their pixels, out of reach of the cap.
     assert "DCAP_CREATE" not in metadata
-    # An extension would make it the guess for every .tif that is written, and Open() the first to be asked.
+    # An extension would make it the guess for every .tif that is written.
     assert "DMD_EXTENSION" not in metadata and "DMD_EXTENSIONS" not in metadata
-    assert "DCAP_OPEN" not in metadata
+    # Asked before GTiff, it opens what has its prefix and nothing else (test_prefix.py).
+    assert metadata["DCAP_OPEN"] == "YES"
+    assert metadata["DMD_CONNECTION_PREFIX"] == "STREAMTIFF:"
+    assert 'MEMORY_CAP' in metadata["DMD_OPENOPTIONLIST"] and 'NUM_THREADS' in metadata["DMD_OPENOPTIONLIST"]
 
 
 def test_files_are_still_gtiffs(source, tmp_path):

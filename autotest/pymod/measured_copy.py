@@ -7,7 +7,7 @@
 A small copy of the same kind goes before: it loads the plugin, the codec and PROJ, and starts what is started once,
 so that what is measured is the copy's own. Two lines come back: {"rss_before_bytes"} when all is ready (for copies that
 hit a time limit), and the figures once the result is closed. Bytes read are less those that were read back from the
-spill, each of them once. Linux only: the figures are those of /proc.
+spill, each of them once, and from the spill of a view ("STREAMTIFF:path"), which counts them. Linux only: the figures are those of /proc.
 """
 
 import ctypes
@@ -82,13 +82,18 @@ def main(job):
     read, cpu_s, wall_s = bytes_read(), time.process_time(), time.monotonic()
     result = copy(source, job["target"], job, job["translate"])
     streaming = result.GetMetadata("STREAMING") or {}
+    view = source.GetMetadata("STREAMING") or {}
     result = None  # what is still in GDAL's cache is written
     figures = {
         "wall_s": time.monotonic() - wall_s,
         "cpu_s": time.process_time() - cpu_s,
         "peak_rss_bytes": max(0, 1024 * (kib_of_status("VmHWM") - rss_kib)),
-        "read_bytes": bytes_read() - read - int(streaming.get("SPILL_BYTES", 0)),
+        "read_bytes": bytes_read()
+        - read
+        - int(streaming.get("SPILL_BYTES", 0))
+        - int(view.get("SPILL_READ_BYTES", 0)),
         "streaming": streaming,
+        "view": view,
         "warnings": warnings,
         "cache_max_kept": gdal.GetCacheMax() == cache_max,
     }

@@ -15,7 +15,9 @@ def test_format():
         "Virtual IO",
     ):
         assert line in output
-    assert "Supports: Open()" not in output and "Create() - Create writable dataset" not in output
+    assert "Supports: Open() - Open existing dataset" in output
+    assert "Create() - Create writable dataset" not in output
+    assert "Connection prefix: STREAMTIFF:" in output
     assert "Extension" not in output
     for option in ("COMPRESS", "MEMORY_CAP", "MEMORY_CAP_STRICT", "NUM_THREADS", "BLOCKXSIZE", "PREDICTOR", "BIGTIFF"):
         assert f'name="{option}"' in output
@@ -23,7 +25,7 @@ def test_format():
 
 def test_formats():
     (line,) = [line for line in succeeds("gdalinfo", "--formats").splitlines() if "StreamTIFF" in line]
-    assert "raster" in line and "(wv)" in line  # writes copies, virtual files; opens nothing
+    assert "raster" in line and "(rwv)" in line  # opens, writes copies, virtual files
 
 
 @pytest.mark.parametrize("option", ["COMPRESS=ZSTD", "COMPRESS=DEFLATE", "INTERLEAVE=BAND", "TILED=NO", "BIGTIFF=YES"])
