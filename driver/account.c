@@ -3,6 +3,7 @@
 #include "cpl_vsi.h"
 #include "geometry.h"
 #include "platform.h"
+#include "source.h"
 
 #define VIEWS 8 /* more than one means a mosaic of views: the rest is read as what it shows */
 
@@ -11,6 +12,7 @@ struct stf_account {
     const char *target;
     bool probing;
     uint64_t probe_bytes;
+    stf_lease *lease; /* while probing */
     int count;
     stf_account_view views[VIEWS];
 };
@@ -37,13 +39,15 @@ void stf_account_end(stf_account *account) {
     VSIFree(account);
 }
 
-void stf_account_begin_probe(stf_account *account, uint64_t probe_bytes) {
+void stf_account_begin_probe(stf_account *account, uint64_t probe_bytes, stf_lease *lease) {
+    account->lease = lease;
     account->probing = true;
     account->probe_bytes = probe_bytes;
 }
 
 void stf_account_end_probe(stf_account *account) {
     account->probing = false;
+    account->lease = NULL;
 }
 
 bool stf_account_has_views(const stf_account *account) {
@@ -117,6 +121,11 @@ bool stf_account_join(stf_account *account, const stf_account_view *view) {
     if (!account->probing || account->count == VIEWS)
         return false;
     account->views[account->count++] = *view;
+    if (account->lease) {
+        stf_account_demand sum;
+        stf_account_tell(account, &sum);
+        stf_lease_resize(account->lease, stf_add(sum.lease_bytes, STF_PLANNING_LEASE_BYTES));
+    }
     return true;
 }
 

@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lease.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -49,8 +51,9 @@ typedef struct stf_account_view {
 stf_account *stf_account_begin(const char *target);
 void stf_account_end(stf_account *account); /* NULL is legal */
 
-/* Between these two views may join, and work with probe_bytes, or their floor where that is more. */
-void stf_account_begin_probe(stf_account *account, uint64_t probe_bytes);
+/* Between these two views may join, and work with probe_bytes, or their floor where that is more. The copy's lease is cut
+ * down to theirs when one joins. */
+void stf_account_begin_probe(stf_account *account, uint64_t probe_bytes, stf_lease *lease);
 void stf_account_end_probe(stf_account *account);
 
 bool stf_account_has_views(const stf_account *account);

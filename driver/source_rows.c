@@ -106,7 +106,7 @@ static bool probe(stf_source *source, uint32_t rows, stf_upstream *upstream, stf
         stf_account *account = stf_account_current();
         stf_messages_begin(&messages);
         if (account)
-            stf_account_begin_probe(account, source->request.cap_bytes / 2);
+            stf_account_begin_probe(account, source->request.cap_bytes / 2, source->request.lease);
         done = read_first_rows(source, rows, kept, err);
         if (account)
             stf_account_end_probe(account);
