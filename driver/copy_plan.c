@@ -167,6 +167,9 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
 static const char *floor_advice(const stf_copy *c) {
     uint64_t tile = stf_add(c->demand.slot_bytes, c->demand.encoder_bytes);
     uint64_t source = stf_add(stf_add(c->demand.unit_bytes, c->demand.reader_bytes), c->plan.lease_bytes);
+    if (c->source->info.kind == STF_SOURCE_ROWS)
+        return "its source can only be read row by row, over the whole width. The DEM of gdaldem by the name "
+               "STREAMTIFF:NAME, or gdal_translate of the DEM with the creation option DERIVE, takes less";
     if (source >= tile)
         return "the source's blocks are what takes it";
     if (c->options.pixel_interleave && c->raster.bands > 4)

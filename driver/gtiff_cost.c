@@ -7,8 +7,7 @@
 #include "cpl_string.h"
 #include "geometry.h"
 
-#define READER_BASE_BYTES ((uint64_t)384 << 10) /* dataset, directory, codec tables, file buffers */
-#define RAW_IN_PLACE_BYTES ((uint64_t)1 << 20)  /* up to here libtiff allocates it in one piece */
+#define RAW_IN_PLACE_BYTES ((uint64_t)1 << 20) /* up to here libtiff allocates it in one piece */
 #define BLOCKS_ASKED 65536u /* so many blocks are asked for their size; beyond that the worst is assumed */
 
 bool stf_gtiff_is(GDALDatasetH dataset) {
@@ -53,7 +52,7 @@ static uint32_t decoder_copies(const char *compression) {
 }
 
 uint64_t stf_gtiff_reader_bytes(GDALDatasetH dataset, uint32_t first_band, uint32_t bands) {
-    uint64_t bytes = READER_BASE_BYTES;
+    uint64_t bytes = STF_GTIFF_HANDLE_BYTES;
     if (!stf_gtiff_is(dataset))
         return bytes;
     GDALRasterBandH band = GDALGetRasterBand(dataset, (int)first_band + 1);

@@ -11,6 +11,11 @@
 extern "C" {
 #endif
 
+/* Of stf_gtiff_reader_bytes, what the first handle of a process takes and what each further one adds to it: dataset and
+ * directory, but no codec tables of its own. */
+#define STF_GTIFF_HANDLE_BYTES ((uint64_t)384 << 10)
+#define STF_GTIFF_FURTHER_HANDLE_BYTES ((uint64_t)64 << 10)
+
 bool stf_gtiff_is(GDALDatasetH dataset);
 
 /* A number GTiff tells of one block of a band ("BLOCK_OFFSET", "BLOCK_SIZE": bytes); 0: the block is missing, or it does not tell. */

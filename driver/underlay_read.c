@@ -13,6 +13,7 @@
 #include "source.h"
 #include "underlay.h"
 
+#define FILES_OPENED 16    /* so many are opened to see how they are stored; further ones are taken to be alike */
 #define DEEPEST 16         /* VRTs of VRTs; GDAL itself stops at 32 */
 #define OVERVIEWS 12       /* of a file that are looked at */
 #define CHUNK_PX 1100000.0 /* RasterIO resamples about so many source pixels at a time */
@@ -40,7 +41,7 @@ typedef struct reading {
     stf_underlay *under;
     met_dataset *met;
     uint32_t met_count, met_room;
-    uint32_t depth;
+    uint32_t depth, files_opened;
     bool failed; /* something does not tell what it shows */
 } reading;
 
@@ -134,10 +135,25 @@ static bool describe_warped(reading *r, met_dataset *met, GDALDatasetH vrt) {
     return stf_under_warp_windows(grid, options);
 }
 
+/* The metadata leave out the properties of sources that were not opened yet; the file has them. */
+static void prefer_file(met_dataset *met) {
+    if (met->path[0] == '\0' || met->path[0] == '<')
+        return;
+    CPLXMLNode *tree = CPLParseXMLFile(met->path);
+    if (tree && CPLGetXMLNode(tree, "=VRTDataset")) {
+        CPLDestroyXMLNode(met->tree);
+        met->tree = tree;
+    } else {
+        CPLDestroyXMLNode(tree);
+    }
+}
+
 static bool describe_vrt(reading *r, met_dataset *met, GDALDatasetH vrt) {
     char **metadata = GDALGetMetadata(vrt, "xml:VRT");
     met->kind = MET_VRT;
     met->tree = metadata && metadata[0] ? CPLParseXMLString(metadata[0]) : NULL;
+    if (met->tree && !strstr(metadata[0], "<SourceProperties") && GDALGetAccess(vrt) == GA_ReadOnly)
+        prefer_file(met);
     met->root = met->tree ? CPLGetXMLNode(met->tree, "=VRTDataset") : NULL;
     if (!met->root)
         return false;
@@ -164,14 +180,43 @@ static uint32_t keep(reading *r, const met_dataset *met) {
     return r->met_count++;
 }
 
-/* Its number; it is opened where it was not met before. A failure is kept, too. */
-static uint32_t meet(reading *r, const char *owner, const char *path, GDALDatasetH dataset) {
+/* A file that its VRT describes, once enough of its kind have been opened. False: it must be opened. */
+static bool take_on_trust(const reading *r, met_dataset *met, const CPLXMLNode *node) {
+    const met_dataset *like = NULL;
+    GDALDataType type = GDALGetDataTypeByName(CPLGetXMLValue(node, "SourceProperties.DataType", ""));
+    met_shape shape = {(uint32_t)number(node, "SourceProperties.RasterXSize", 0),
+                       (uint32_t)number(node, "SourceProperties.RasterYSize", 0),
+                       (uint32_t)number(node, "SourceProperties.BlockXSize", 0),
+                       (uint32_t)number(node, "SourceProperties.BlockYSize", 0), 0};
+    for (uint32_t i = r->met_count; i-- > 0 && !like;)
+        if (r->met[i].kind == MET_FILE)
+            like = &r->met[i];
+    if (r->files_opened < FILES_OPENED || !like || type == GDT_Unknown || shape.width_px == 0 || shape.height_px == 0 ||
+        shape.block_width_px == 0 || shape.block_height_px == 0 ||
+        !EQUAL(CPLGetExtension(met->path), CPLGetExtension(like->path)))
+        return false;
+    shape.band_bytes = stf_source_cached_block_bytes(
+        stf_mul((uint64_t)shape.block_width_px * shape.block_height_px, (uint64_t)GDALGetDataTypeSizeBytes(type)));
+    met->kind = MET_FILE;
+    met->shapes[met->shape_count++] = shape;
+    met->bands = like->bands;
+    met->bands_at_once = like->bands_at_once;
+    met->sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(type);
+    met->reader_bytes = like->reader_bytes;
+    return true;
+}
+
+/* Its number; it is opened where it was not met before. A failure is kept, too. node: of the source; may be NULL. */
+static uint32_t meet(reading *r, const char *owner, const char *path, GDALDatasetH dataset, const CPLXMLNode *node) {
     for (uint32_t i = r->met_count; i-- > 0;)
         if (strcmp(r->met[i].path, path) == 0 && strcmp(r->met[i].owner, owner) == 0)
             return i;
     met_dataset met = {0};
     met.owner = CPLStrdup(owner);
     met.path = CPLStrdup(path);
+    if (node && take_on_trust(r, &met, node))
+        return keep(r, &met);
+    r->files_opened++;
     GDALDatasetH opened =
         dataset ? dataset : GDALOpenEx(path, GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, NULL, NULL, NULL);
     if (!opened || !describe(r, &met, opened))
@@ -318,7 +363,7 @@ static void shrink_to_overview(stf_under_axis *axis, uint32_t full_px, uint32_t 
  * result; a filter or a ComplexSource: copies of the window. */
 static void set_scratch(stf_under_layer *layer, const way_of_reading *way, uint32_t sample_bytes) {
     double sample = sample_bytes > 4 ? sample_bytes : 4;
-    double ratio_x = fmax(layer->x.scale, 1), ratio_y = fmax(layer->y.scale, 1);
+    double ratio_x = layer->x.scale, ratio_y = layer->y.scale;
     bool resampled = way->radius >= 0 && (fabs(layer->x.scale - 1) > 1e-9 || fabs(layer->y.scale - 1) > 1e-9);
     layer->scratch_most = HUGE_VAL;
     if (way->works_on_doubles)
@@ -327,7 +372,8 @@ static void set_scratch(stf_under_layer *layer, const way_of_reading *way, uint3
         /* The halo around a small window is a third more at most; chunks are cut to a million pixels without it. */
         double source = 1.33 * (ratio_x * ratio_y * (sample + 1) + 8 * ratio_y) + 2 * sample;
         layer->scratch_per_px += source;
-        layer->scratch_most = CHUNK_PX * (sample + 1) + 8 * CHUNK_PX / ratio_x + 2 * sample * CHUNK_PX;
+        layer->scratch_most =
+            CHUNK_PX * (sample + 1) + 8 * CHUNK_PX / ratio_x + 2 * sample * CHUNK_PX / (ratio_x * ratio_y);
     }
 }
 
@@ -389,7 +435,7 @@ static uint32_t meet_source(reading *r, const met_dataset *vrt, const CPLXMLNode
     if (!embedded && path[0] == '\0')
         r->failed = true;
     else
-        number = embedded ? meet_embedded(r, owner, embedded) : meet(r, owner, path, NULL);
+        number = embedded ? meet_embedded(r, owner, embedded) : meet(r, owner, path, NULL, node);
     CPLFree(owner);
     CPLFree(path);
     return number;
@@ -488,7 +534,7 @@ static void follow_warped(reading *r) {
         const met_dataset *met = &r->met[r->under->grids[g].source];
         char *owner = CPLStrdup(met->path);
         char *path = CPLStrdup(CPLGetXMLValue(met->root, "GDALWarpOptions.SourceDataset", ""));
-        uint32_t source = meet(r, owner, path, NULL);
+        uint32_t source = meet(r, owner, path, NULL, NULL);
         if (!r->failed)
             follow_all(r, source, r->under->grids[g].list, bands_of(&r->met[source]));
         CPLFree(owner);
@@ -519,7 +565,7 @@ static void number_blocks(reading *r) {
     under->blocks = (uint32_t)blocks;
 }
 
-/* Files stay open as many as GDAL's pool keeps, VRTs among them; each with its buffers, the largest assumed. */
+/* Files stay open, each with its buffers, as many as GDAL's pool keeps; the largest are assumed. */
 static void count_readers(reading *r) {
     stf_underlay *under = r->under;
     uint64_t pool = (uint64_t)atoi(CPLGetConfigOption("GDAL_MAX_DATASET_POOL_SIZE", "100"));
@@ -529,11 +575,14 @@ static void count_readers(reading *r) {
             under->reader_bytes = stf_add(under->reader_bytes, r->met[i].reader_bytes);
             continue;
         }
+        uint64_t bytes = r->met[i].reader_bytes - (STF_GTIFF_HANDLE_BYTES - STF_GTIFF_FURTHER_HANDLE_BYTES);
         files++;
-        all = stf_add(all, r->met[i].reader_bytes);
-        largest = r->met[i].reader_bytes > largest ? r->met[i].reader_bytes : largest;
+        all = stf_add(all, bytes);
+        largest = bytes > largest ? bytes : largest;
     }
     uint64_t pooled = stf_mul(largest, pool < 2 ? 2 : pool);
+    if (files > 0)
+        under->reader_bytes = stf_add(under->reader_bytes, STF_GTIFF_HANDLE_BYTES - STF_GTIFF_FURTHER_HANDLE_BYTES);
     under->reader_bytes = stf_add(under->reader_bytes, all < pooled ? all : pooled);
     for (uint32_t i = 0; i < under->grid_count; i++)
         if (under->grids[i].list != STF_UNDER_FILE)
@@ -558,7 +607,7 @@ stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t bands) {
     memset(r.under->lists, 0, sizeof *r.under->lists);
     r.under->list_count = 1;
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    uint32_t top = meet(&r, "", GDALGetDescription(dataset), dataset);
+    uint32_t top = meet(&r, "", GDALGetDescription(dataset), dataset, NULL);
     if (!r.failed)
         follow_all(&r, top, 0, bands);
     follow_warped(&r);

@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 /* Blocks decoded again that a plan puts up with, in hundredths of all blocks. */
-#define STF_UNDER_AGAIN_PERCENT 7u
+#define STF_UNDER_AGAIN_PERCENT 8u
 
 typedef struct stf_under_walk stf_under_walk;
 

@@ -188,3 +188,12 @@ def test_dem_that_is_open_for_update_keeps_its_changes(tmp_path, dem):
     source = gdal.GetDriverByName("GTiff").CreateCopy(str(tmp_path / "dem.tif"), gdal.Open(str(dem / "tiled.tif")))
     source.GetRasterBand(1).WriteArray(np.full((100, 100), 7, dtype=np.float32), 300, 300)
     same_as_gtiff(tmp_path, source, "slope", [], "MEMORY_CAP=4MB", "ZLEVEL=1")
+
+
+@pytest.mark.parametrize("source", ["tiled.tif", "mosaic.vrt"])
+def test_raised_cap_names_both_ways_out(tmp_path, dem, source):
+    """The opaque dataset must be read over the whole width; the same operator inside of the copy need not."""
+    gdal.BuildVRT(str(dem / "mosaic.vrt"), [str(dem / "tiled.tif")]).FlushCache()
+    _, kept = process("StreamTIFF", tmp_path / "out.tif", dem / source, "slope", [], ["MEMORY_CAP=100KB"])
+    (text,) = streamtiff.texts(kept, gdal.CE_Warning)
+    assert "STREAMTIFF:" in text and "DERIVE" in text and "MEMORY_CAP" in text

@@ -151,7 +151,7 @@ def test_cap_and_amplification(source_path, reference, tmp_path, name, output, c
 
     blocks, block_bytes, page_bytes = blocks_under(path, SOURCES[name].translate.get("srcWin"))
     # Where a halo shares blocks between stripes, some are decoded again rather than kept in memory.
-    again = 1.07 if "resampleAlg" in SOURCES[name].translate else 1.02
+    again = 1.08 if "resampleAlg" in SOURCES[name].translate else 1.02
     assert figures["PREDICTED_DECODES"] <= again * blocks
     headers = HEADER_BYTES + HEADER_OF_READER_BYTES * threads
     assert measured["read_bytes"] <= again * block_bytes + page_bytes + headers
