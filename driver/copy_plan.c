@@ -91,6 +91,7 @@ static void describe_tiles(stf_copy *c) {
     format->width_px = c->options.block_width_px;
     format->height_px = c->options.block_height_px;
     format->samples = (uint16_t)(together ? c->raster.bands : 1);
+    format->swapped = c->options.swapped;
     format->memory_bits = (uint16_t)(8 * c->raster.sample_bytes);
     format->sample_bits = (uint16_t)c->options.sample_bits;
     format->sample_format = harvested_short(c, TIFFTAG_SAMPLEFORMAT, sample_format_of(c->raster.kind));

@@ -95,6 +95,8 @@ static bool write_file(stf_copy *c, stf_error *err) {
     if (!decide_bigtiff(c, &big, err))
         return false;
     c->file = stf_tiff_file_create(c->target, big, stf_geometry_tiles(&c->geometry), err);
+    if (c->file && c->options.swapped)
+        stf_tiff_file_swap(c->file);
     if (!c->file || !copy_pixels(c, err) || !finish_file(c, err))
         return false;
     if (c->result.clipped && c->format.sample_format == SAMPLEFORMAT_IEEEFP)

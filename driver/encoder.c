@@ -124,11 +124,9 @@ static int CPL_PRINT_FUNC_FORMAT(4, 0)
 }
 #endif
 
-/* In a file of the other byte order libtiff turns the samples round itself, after our predictor. Not after
- * the floating point one, whose bytes are sorted by significance, whatever the order. */
+/* In a file of the other byte order libtiff turns the samples round itself, but for predicted ones, which we do. */
 static const char *open_mode(const stf_encoder *encoder) {
-    bool sorted = encoder->predicts && encoder->format.codec.predictor == PREDICTOR_FLOATINGPOINT;
-    if (!encoder->format.swapped || sorted)
+    if (!encoder->format.swapped || encoder->predicts)
         return "w8";
     return CPL_IS_LSB ? "w8b" : "w8l";
 }
@@ -385,6 +383,15 @@ static void swap(const stf_tile_format *format, void *data, uint32_t rows) {
                          format->sample_format == SAMPLEFORMAT_COMPLEXIEEEFP);
 }
 
+/* Differences are turned round as whole samples, be they complex; bytes sorted by significance have no order. */
+static void predict(stf_encoder *encoder, void *data, uint32_t rows) {
+    const stf_tile_format *format = &encoder->format;
+    stf_predictor_apply(format->codec.predictor, data, rows, (size_t)format->width_px * format->samples,
+                        format->samples, format->sample_bits, encoder->row);
+    if (format->swapped && format->codec.predictor == PREDICTOR_HORIZONTAL)
+        stf_samples_swap(data, (size_t)rows * format->width_px * format->samples, format->sample_bits, false);
+}
+
 bool stf_encoder_clipped(const stf_encoder *encoder) {
     return encoder->clipped;
 }
@@ -410,8 +417,7 @@ bool stf_encoder_encode(stf_encoder *encoder, void *data, size_t capacity_bytes,
     if ((!encoder->tiff || encoder->rows != rows) && !open_strip(encoder, format->width_px, rows, err))
         return false;
     if (encoder->predicts)
-        stf_predictor_apply(format->codec.predictor, data, rows, (size_t)format->width_px * format->samples,
-                            format->samples, format->sample_bits, encoder->row);
+        predict(encoder, data, rows);
     if (!write_strip(encoder, data, bytes, err)) {
         close_handle(encoder);
         return false;

@@ -48,7 +48,8 @@ static uint64_t growth_bytes(const stf_tile_format *format, uint64_t n) {
         uint64_t padded =
             stf_mul(stf_mul(((uint64_t)format->width_px + 15) / 16 * 16, ((uint64_t)format->height_px + 15) / 16 * 16),
                     format->samples);
-        return stf_add(padded > n ? padded - n : 0, (format->codec.jpeg_quality > 90 ? padded / 2 : 0) + 4096);
+        uint64_t more = format->sample_bits > 8 ? padded : format->codec.jpeg_quality > 90 ? padded / 2 : 0;
+        return stf_add(padded > n ? padded - n : 0, more + 4096);
     }
     case COMPRESSION_CCITTRLE: /* of one pixel at most 7 bits (a change three columns off), a line's end besides */
     case COMPRESSION_CCITTFAX3:

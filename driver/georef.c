@@ -94,13 +94,20 @@ typedef struct message_filter {
     stf_error first; /* failure */
 } message_filter;
 
-/* The user knows the target's name only. Free with CPLFree. */
+/* Free with CPLFree. */
+static char *replaced(const char *text, const char *what, const char *with) {
+    const char *at = strstr(text, what);
+    return CPLStrdup(at ? CPLSPrintf("%.*s%s%s", (int)(at - text), text, with, at + strlen(what)) : text);
+}
+
+/* The user knows the target's name only. GDAL names files with their folders or, since 3.7, without. */
 static char *name_target(const message_filter *filter, const char *text) {
-    const char *at = strstr(text, filter->template_name);
-    if (!at)
-        return CPLStrdup(text);
-    return CPLStrdup(
-        CPLSPrintf("%.*s%s%s", (int)(at - text), text, filter->target, at + strlen(filter->template_name)));
+    if (strstr(text, filter->template_name))
+        return replaced(text, filter->template_name, filter->target);
+    char *file = CPLStrdup(CPLGetFilename(filter->template_name));
+    char *named = replaced(text, file, CPLGetFilename(filter->target));
+    CPLFree(file);
+    return named;
 }
 
 static void CPL_STDCALL filter_message(CPLErr level, CPLErrorNum number, const char *message) {

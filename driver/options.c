@@ -184,6 +184,50 @@ static bool parse_bigtiff(CSLConstList user_options, stf_bigtiff *bigtiff, stf_e
     return true;
 }
 
+/* As GTiff: the option, else the configuration option GDAL_TIFF_ENDIANNESS. */
+static bool parse_byte_order(CSLConstList user_options, bool *swapped, stf_error *err) {
+    const char *text = CSLFetchNameValue(user_options, "ENDIANNESS");
+    if (text == NULL)
+        text = CPLGetConfigOption("GDAL_TIFF_ENDIANNESS", "NATIVE");
+    if (EQUAL(text, "NATIVE"))
+        *swapped = false;
+    else if (EQUAL(text, "INVERTED"))
+        *swapped = true;
+    else if (EQUAL(text, "LITTLE") || EQUAL(text, "BIG"))
+        *swapped = EQUAL(text, "BIG") == (CPL_IS_LSB != 0);
+    else
+        return stf_fail(err, CPLE_IllegalArg, "ENDIANNESS=%s is not one of NATIVE, INVERTED, LITTLE and BIG.", text);
+    return true;
+}
+
+/* What GTiff has and we have not: said, never passed over. */
+static bool refuse_what_is_not_there(CSLConstList user_options, stf_error *err) {
+    static const struct {
+        const char *name, *reason;
+    } refused[] = {
+        {"STREAMABLE_OUTPUT",
+         "The directory is written last. A pipe or /vsistdout/ can be the target all the same: the "
+         "file is staged, and copied there front to back"},
+        {"COPY_SRC_OVERVIEWS", "Overviews of the source are not copied. Make those of the output with gdaladdo"},
+        {"JPEG_DIRECT_COPY", "Compressed JPEG data of the source is not taken over, it is encoded again"},
+        {"APPEND_SUBDATASET", "A file is written anew, nothing is added to an existing one"},
+    };
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        bool asked = false;
+        if (!stf_options_get_bool(user_options, refused[i].name, &asked, err))
+            return false;
+        if (asked)
+            return stf_fail(err, CPLE_NotSupported, "%s=YES is not supported. %s.", refused[i].name, refused[i].reason);
+    }
+    const char *bits = CSLFetchNameValue(user_options, "DISCARD_LSB");
+    if (bits != NULL && strcmp(bits, "0") != 0)
+        return stf_fail(err, CPLE_NotSupported,
+                        "DISCARD_LSB=%s is not supported: samples are written as they are read. MAX_Z_ERROR with "
+                        "COMPRESS=LERC loses what need not be kept.",
+                        bits);
+    return true;
+}
+
 /* The option, else the configuration option, else ALL_CPUS. GDAL_NUM_THREADS=0 is seen in the wild
  * for "no threads"; it counts as one. */
 static bool parse_threads(CSLConstList user_options, uint32_t *threads, stf_error *err) {
@@ -248,7 +292,8 @@ static void collect_gtiff_options(CSLConstList user_options, stf_options *out) {
 
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
     memset(out, 0, sizeof(*out));
-    if (!check_raster(raster, err))
+    if (!check_raster(raster, err) || !refuse_what_is_not_there(user_options, err) ||
+        !parse_byte_order(user_options, &out->swapped, err))
         return false;
     out->sample_bits = stf_options_sample_bits(user_options, raster);
     bool done = stf_options_parse_codec(user_options, raster, out->sample_bits, &out->codec, err) &&

@@ -55,6 +55,7 @@ typedef struct stf_options {
     bool pixel_interleave;    /* INTERLEAVE=PIXEL (true) or BAND; true where there is one band */
     bool planes_apart;        /* INTERLEAVE=BAND was asked for, be it of one band: what the directory says */
     stf_bigtiff bigtiff;
+    bool swapped;         /* ENDIANNESS asks for the byte order that is not this host's */
     bool sparse_ok;       /* tiles that are all nodata, or 0 without it, are left out */
     uint32_t threads;     /* >= 1, ALL_CPUS resolved */
     bool cap_named;       /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */

@@ -198,8 +198,8 @@ bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster
 }
 
 static bool check_jpeg(const stf_options *options, const stf_raster *raster, stf_error *err) {
-    if (options->sample_bits != 8)
-        return stf_fail(err, CPLE_NotSupported, "COMPRESS=JPEG is for samples of 8 bits, and these have %u.",
+    if (options->sample_bits != 8 && options->sample_bits != 12) /* 12: where libtiff and libjpeg can */
+        return stf_fail(err, CPLE_NotSupported, "COMPRESS=JPEG is for samples of 8 or 12 bits, and these have %u.",
                         options->sample_bits);
     if (options->pixel_interleave && raster->bands > JPEG_MAX_SAMPLES)
         return stf_fail(err, CPLE_NotSupported,

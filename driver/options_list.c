@@ -51,6 +51,8 @@ static const option_entry option_entries[] = {
      "Whether to write BigTIFF, decided from the largest size that the file can have", COMPRESSION_NONE},
     {"SPARSE_OK", "boolean", "NO", NULL, NULL, NULL,
      "Whether blocks of nodata only (of 0, where there is no nodata value) are left out of the file", COMPRESSION_NONE},
+    {"ENDIANNESS", "string-select", "NATIVE", NULL, NULL, "NATIVE|INVERTED|LITTLE|BIG", "Byte order of the file",
+     COMPRESSION_NONE},
     {"NUM_THREADS", "string", "ALL_CPUS", NULL, NULL, NULL,
      "Number of threads, or ALL_CPUS. Fewer are used where the memory cap asks for it", COMPRESSION_NONE},
     {"MEMORY_CAP", "string", NULL, NULL, NULL, NULL,

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "gdal_version.h"
+
 uint64_t stf_samples_row_bytes(uint64_t row_samples, uint16_t bits) {
     /* bits is at most 128: the product is checked by whoever takes row_samples beyond 2^56 */
     return (row_samples * bits + 7) / 8;
@@ -63,17 +65,27 @@ static bool pack_row_of_bits(unsigned char *to, const unsigned char *from, size_
 /* True: beyond the range, and infinite now. */
 static bool to_half(uint32_t word, uint16_t *half) {
     const uint32_t sign = word >> 16 & 0x8000u, exponent = word >> 23 & 0xFFu, mantissa = word & 0x7FFFFFu;
-    uint32_t value;
-    if (exponent == 255) /* an infinity, or a NaN that must stay one */
+    uint32_t value, cut = 0; /* the bits cut off, at the top of a word */
+    if (exponent == 255)     /* an infinity, or a NaN that must stay one */
         value = 0x7C00u | (mantissa == 0 ? 0 : mantissa >> 13 ? mantissa >> 13 : 0x200u);
     else if (exponent >= 127 + 16)
         value = 0x7C00u;
-    else if (exponent > 127 - 15)
+    else if (exponent > 127 - 15) {
         value = (exponent - (127 - 15)) << 10 | mantissa >> 13;
-    else /* too small for a normal number: shifted out, bit by bit */
-        value = 126 - exponent >= 32 ? 0 : (mantissa | 0x800000u) >> (126 - exponent);
+        cut = mantissa << 19;
+    } else if (126 - exponent < 32) { /* too small for a normal number: shifted out, bit by bit */
+        value = (mantissa | 0x800000u) >> (126 - exponent);
+        cut = (mantissa | 0x800000u) << (exponent - 94);
+    } else
+        value = 0;
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0) /* has a type of 16 bits, and rounds to it, to the even one */
+    if (cut > 0x80000000u || (cut == 0x80000000u && (value & 1) != 0))
+        value++;
+#else
+    (void)cut;
+#endif
     *half = (uint16_t)(sign | value);
-    return exponent != 255 && exponent >= 127 + 16;
+    return exponent != 255 && (value & 0x7C00u) == 0x7C00u;
 }
 
 static bool pack_row_of_floats(unsigned char *to, const unsigned char *from, size_t samples) {

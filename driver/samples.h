@@ -3,7 +3,8 @@
  * A packed row is never longer than the row it is made of, so that packing front to back overwrites
  * nothing that is still to be read. Samples of fewer bits lie as TIFF has them: most significant bit
  * first, without regard to bytes, each row padded to a whole byte. What is too large for its bits becomes
- * the largest value. 16 bits of a 32-bit float are IEEE 754's binary16, cut and not rounded, as GTiff does it. */
+ * the largest value. 16 bits of a 32-bit float are IEEE 754's binary16, cut up to GDAL 3.10 and rounded from
+ * 3.11 on, as GTiff does it. */
 #ifndef STF_SAMPLES_H
 #define STF_SAMPLES_H
 

@@ -13,6 +13,7 @@
 #include "cpl_string.h"
 #include "cpl_vsi.h"
 #include "geometry.h"
+#include "samples.h"
 #include "scratch.h"
 #include "tiff_tags.h"
 
@@ -23,6 +24,7 @@ struct stf_tiff_file {
     char *target;
     char *path;  /* of the temporary file; NULL: moved to the target */
     bool staged; /* copied to the target at the end, not renamed */
+    bool swapped;
     bool big;
     bool failed;    /* a write fell short: what is in the file cannot be trusted */
     uint64_t bytes; /* written so far: where the next write goes */
@@ -96,13 +98,17 @@ static bool write_next(void *sink, const void *data, size_t bytes, stf_error *er
 }
 
 /* The header, with the directory's place: 0 until it is known. */
-static size_t fill_header(bool big, uint64_t directory, unsigned char header[HEADER_MAX_BYTES]) {
+static size_t fill_header(bool big, bool swapped, uint64_t directory, unsigned char header[HEADER_MAX_BYTES]) {
     static const uint16_t big_words[3] = {43, 8, 0}; /* version, bytes of an offset, reserved */
     uint16_t classic_word = 42;
     uint32_t classic_directory = (uint32_t)directory;
-    memcpy(header, CPL_IS_LSB ? "II" : "MM", 2);
+    memcpy(header, (CPL_IS_LSB != 0) != swapped ? "II" : "MM", 2);
     memcpy(header + 2, big ? big_words : &classic_word, big ? sizeof(big_words) : sizeof(classic_word));
     memcpy(header + (big ? 8 : 4), big ? (const void *)&directory : (const void *)&classic_directory, big ? 8 : 4);
+    if (swapped) {
+        stf_samples_swap(header + 2, big ? 3 : 1, 16, false);
+        stf_samples_swap(header + (big ? 8 : 4), 1, big ? 64 : 32, false);
+    }
     return big ? 16 : 8;
 }
 
@@ -156,10 +162,14 @@ stf_tiff_file *stf_tiff_file_create(const char *target, bool big, uint64_t tiles
     file->tiles = tiles;
     unsigned char header[HEADER_MAX_BYTES];
     if (allocate_tables(file, err) && open_temporary(file, err) &&
-        write_next(file, header, fill_header(big, 0, header), err))
+        write_next(file, header, fill_header(big, false, 0, header), err))
         return file;
     stf_tiff_file_abort(file);
     return NULL;
+}
+
+void stf_tiff_file_swap(stf_tiff_file *file) {
+    file->swapped = true;
 }
 
 bool stf_tiff_file_append(stf_tiff_file *file, uint64_t tile_index, const void *data, uint64_t bytes, stf_error *err) {
@@ -196,10 +206,10 @@ static bool write_directory(stf_tiff_file *file, bool tiled, const stf_tag_list 
     size_t padding = (size_t)((step - file->bytes % step) % step);
     if (padding && !write_next(file, zeros, padding, err))
         return false;
-    stf_tile_tables tables = {file->offsets, file->counts_bytes, file->tiles, tiled};
+    stf_tile_tables tables = {file->offsets, file->counts_bytes, file->tiles, tiled, file->swapped};
     uint64_t directory = file->bytes;
     unsigned char header[HEADER_MAX_BYTES];
-    size_t header_bytes = fill_header(file->big, directory, header);
+    size_t header_bytes = fill_header(file->big, file->swapped, directory, header);
     if (!stf_directory_write(file->big, tags, &tables, directory, write_next, file, err))
         return false;
     errno = 0;

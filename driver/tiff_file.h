@@ -3,7 +3,7 @@
  * Target names that can be renamed (plain files, /vsimem/) are written under a temporary name beside
  * the target; every other target (pipes, /vsistdout/, /vsizip/, object stores) is staged in a
  * scratch file and copied once, strictly sequentially. Either way nothing stands under the final
- * name before stf_tiff_file_finish succeeds. Byte order is the host's. */
+ * name before stf_tiff_file_finish succeeds. Byte order is the host's, or the other one. */
 #ifndef STF_TIFF_FILE_H
 #define STF_TIFF_FILE_H
 
@@ -50,6 +50,9 @@ bool stf_tiff_file_needs_big(uint64_t worst_case_bytes);
  * will list. A target that cannot be renamed is staged in CPL_TMPDIR (else where CPLGenerateTempFilename
  * puts it). NULL on failure, nothing left behind. */
 stf_tiff_file *stf_tiff_file_create(const char *target, bool big, uint64_t tiles, stf_error *err);
+
+/* The file is to have the byte order that is not the host's: before it is finished. The tiles are the caller's to turn. */
+void stf_tiff_file_swap(stf_tiff_file *file);
 
 /* Appends one tile's bytes (bytes == 0: a missing tile, offset and count 0). Each index once, in any order. */
 bool stf_tiff_file_append(stf_tiff_file *file, uint64_t tile_index, const void *data, uint64_t bytes, stf_error *err);

@@ -5,6 +5,7 @@
 
 #include "cpl_vsi.h"
 #include "geometry.h"
+#include "samples.h"
 #include "tiff.h"
 
 /* --- the list ---------------------------------------------------------------------------------- */
@@ -174,16 +175,38 @@ static size_t table_piece(const directory *dir, const stf_tag *tag, uint64_t ind
     return count;
 }
 
+/* Bits of each number of a value: a rational is two. */
+static uint16_t number_bits(uint16_t type) {
+    return (uint16_t)(type == TIFF_RATIONAL || type == TIFF_SRATIONAL ? 32 : 8 * stf_tag_type_bytes(type));
+}
+
+/* Turns numbers to the byte order of the file. */
+static void turn(const directory *dir, void *numbers, size_t bytes, uint16_t bits) {
+    if (dir->tables->swapped)
+        stf_samples_swap(numbers, bytes * 8 / bits, bits, false);
+}
+
+static bool write_piece(const directory *dir, const stf_tag *tag, unsigned char *piece, size_t bytes, stf_error *err) {
+    turn(dir, piece, bytes, number_bits(tag->type));
+    return dir->write(dir->sink, piece, bytes, err);
+}
+
 static bool write_values(const directory *dir, const entry *item, stf_error *err) {
     static const unsigned char zeros[8] = {0};
-    unsigned char piece[4096];
-    if (item->tag.values) {
-        if (!dir->write(dir->sink, item->tag.values, (size_t)item->bytes, err))
-            return false;
+    unsigned char piece[4096]; /* whole values of every type */
+    const stf_tag *tag = &item->tag;
+    if (tag->values) {
+        for (uint64_t at = 0; at < item->bytes;) {
+            size_t bytes = item->bytes - at < sizeof(piece) ? (size_t)(item->bytes - at) : sizeof(piece);
+            memcpy(piece, (const unsigned char *)tag->values + at, bytes);
+            if (!write_piece(dir, tag, piece, bytes, err))
+                return false;
+            at += bytes;
+        }
     } else {
-        for (uint64_t index = 0; index < item->tag.count;) {
-            size_t count = table_piece(dir, &item->tag, index, piece, sizeof(piece));
-            if (!dir->write(dir->sink, piece, count * stf_tag_type_bytes(item->tag.type), err))
+        for (uint64_t index = 0; index < tag->count;) {
+            size_t count = table_piece(dir, tag, index, piece, sizeof(piece));
+            if (!write_piece(dir, tag, piece, count * stf_tag_type_bytes(tag->type), err))
                 return false;
             index += count;
         }
@@ -192,33 +215,35 @@ static bool write_values(const directory *dir, const entry *item, stf_error *err
     return padding == 0 || dir->write(dir->sink, zeros, padding, err);
 }
 
-static unsigned char *put(unsigned char *at, const void *value, size_t bytes) {
+static unsigned char *put(const directory *dir, unsigned char *at, const void *value, size_t bytes) {
     memcpy(at, value, bytes);
+    turn(dir, at, bytes, (uint16_t)(8 * bytes));
     return at + bytes;
 }
 
 /* A count or an offset, in the width of the format. */
-static unsigned char *put_size(bool big, unsigned char *at, uint64_t value) {
+static unsigned char *put_size(const directory *dir, unsigned char *at, uint64_t value) {
     uint32_t low = (uint32_t)value;
-    return big ? put(at, &value, 8) : put(at, &low, 4);
+    return dir->big ? put(dir, at, &value, 8) : put(dir, at, &low, 4);
 }
 
 static void fill_head(const directory *dir, unsigned char *head) {
     uint64_t count = dir->count;
     uint16_t low = (uint16_t)count;
-    unsigned char *at = dir->big ? put(head, &count, 8) : put(head, &low, 2);
+    unsigned char *at = dir->big ? put(dir, head, &count, 8) : put(dir, head, &low, 2);
     for (size_t i = 0; i < dir->count; i++) {
         const entry *item = &dir->entries[i];
-        at = put(at, &item->tag.tag, 2);
-        at = put(at, &item->tag.type, 2);
-        at = put_size(dir->big, at, item->tag.count);
+        at = put(dir, at, &item->tag.tag, 2);
+        at = put(dir, at, &item->tag.type, 2);
+        at = put_size(dir, at, item->tag.count);
         if (item->offset)
-            at = put_size(dir->big, at, item->offset);
+            at = put_size(dir, at, item->offset);
         else { /* inline values lie at the left of the field; the rest is zero already */
             if (item->tag.values)
                 memcpy(at, item->tag.values, (size_t)item->bytes);
             else
                 table_piece(dir, &item->tag, 0, at, inline_bytes(dir->big));
+            turn(dir, at, (size_t)item->bytes, number_bits(item->tag.type));
             at += inline_bytes(dir->big);
         }
     }

@@ -18,7 +18,8 @@ typedef struct stf_tile_tables {
     const uint64_t *offsets;
     const uint32_t *counts_bytes;
     uint64_t tiles;
-    bool tiled; /* tags 324 and 325; false: 273 and 279 */
+    bool tiled;   /* tags 324 and 325; false: 273 and 279 */
+    bool swapped; /* the directory is to have the byte order that is not the host's */
 } stf_tile_tables;
 
 /* Takes the next bytes of the file. */

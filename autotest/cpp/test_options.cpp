@@ -693,7 +693,7 @@ TEST_F(OptionList, catches_errors) {
                              "SPARSE_OK=PERHAPS",
                              "COPY_SRC_OVERVIEWS=YES",
                              "STREAMABLE_OUTPUT=YES",
-                             "ENDIANNESS=BIG",
+                             "ENDIANNESS=MIDDLE",
                              "JPEGTABLESMODE=4",
                              "NO_SUCH=YES",
                              "COMPRESS=FOO",

@@ -38,6 +38,14 @@ def _metadata(thing, clean):
     return told
 
 
+def _layout(told):
+    """What GTiff says of the order of the file's parts, apart from the other items of its domain."""
+    structure = told.get("metadata IMAGE_STRUCTURE")
+    if structure and "LAYOUT" in structure:
+        told["layout"] = structure.pop("LAYOUT")
+    return told
+
+
 def _nodata(band):
     if band.DataType == gdal.GDT_Int64:
         return getattr(band, "GetNoDataValueAsInt64", band.GetNoDataValue)()
@@ -120,6 +128,7 @@ def _dataset(dataset, clean):
         "file list": sorted(clean(os.path.basename(name)) for name in dataset.GetFileList() or []),
     }
     told.update({f"metadata {domain}": found for domain, found in _metadata(dataset, clean).items()})
+    _layout(told)
     for number in range(1, dataset.RasterCount + 1):
         band = _band(dataset.GetRasterBand(number), clean)
         told.update({f"band {number}: {key}": value for key, value in band.items()})

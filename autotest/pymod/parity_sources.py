@@ -633,11 +633,17 @@ source(
     drivers=["JP2OpenJPEG"],
 )
 source(lambda f: through("netCDF", f / "a.nc", placed(mem(1, gdal.GDT_Float32))), name="netCDF", drivers=["netCDF"])
-source(
-    lambda f: through("GRIB", f / "a.grb2", placed(mem(1, gdal.GDT_Float32), "EPSG:4326", (1, 0.1, 0, 50, 0, -0.1))),
-    name="GRIB",
-    drivers=["GRIB"],
-)
+
+
+@source(drivers=["GRIB"])
+def GRIB(folder):  # noqa: N802
+    dataset = placed(mem(1, gdal.GDT_Float32), "EPSG:4326", (1, 0.1, 0, 50, 0, -0.1))
+    dataset = through("GRIB", folder / "a.grb2", dataset)
+    dataset.GetRasterBand(1).GetMetadata()
+    dataset.GetRasterBand(1).Checksum()  # GDAL looks for its tables, and says once which it does not find
+    return dataset
+
+
 source(lambda f: through("AAIGrid", f / "a.asc", placed(mem(1, gdal.GDT_Int32, top=9))), name="AAIGrid", drivers=["AAIGrid"])
 source(lambda f: through("GIF", f / "a.gif", palette(256)), name="GIF", drivers=["GIF"])
 source(lambda f: through("BMP", f / "a.bmp", mem(3)), name="BMP", drivers=["BMP"])
