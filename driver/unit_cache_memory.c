@@ -8,23 +8,24 @@
 
 /* --- who may leave ----------------------------------------------------------------------------- */
 
-/* Rows above this are not asked for again. A request for whole rows taller than a unit is itself a sweep: what it has
- * passed is over, but for the row of units that the next one may begin in. */
-static uint32_t frontier(const stf_unit_cache *cache, uint32_t group) {
+/* A request for whole rows taller than a unit is itself a sweep: what it has passed is over, but for the last two rows
+ * of units, which the next request may begin in. */
+static bool is_passed(const stf_unit_cache *cache, const stf_unit_entry *entry) {
     const stf_unit_request *request = &cache->request;
-    const stf_axis *y = &cache->job.groups[group].y;
-    uint32_t top = cache->pattern.top_px;
-    if (!request->active || !request->whole_width || group > request->at.group)
-        return top;
-    uint32_t row =
-        group == request->at.group ? request->at.row : stf_axis_cell(y, request->window.y + request->window.height - 1);
-    uint32_t start = stf_axis_start(y, row);
-    return start > top ? start : top;
+    const stf_unit *unit = &entry->unit;
+    if (!request->active || !request->whole_width || unit->group > request->at.group)
+        return false;
+    const stf_axis *y = &cache->job.groups[unit->group].y;
+    if (unit->row + 1 >= stf_axis_cell(y, request->window.y + request->window.height - 1))
+        return false;
+    if (unit->group < request->at.group || unit->row < request->at.row)
+        return true;
+    return unit->row == request->at.row && unit->column <= request->at.column && entry->used;
 }
 
 static bool is_dead(const stf_unit_cache *cache, const stf_unit_entry *entry) {
     return stf_read_pattern_is_forward(&cache->pattern) &&
-           entry->unit.window.y + entry->unit.window.height <= frontier(cache, entry->unit.group);
+           (entry->unit.window.y + entry->unit.window.height <= cache->pattern.top_px || is_passed(cache, entry));
 }
 
 static bool can_leave(const stf_unit_entry *entry) {
@@ -133,7 +134,7 @@ static bool ready_spill(stf_unit_cache *cache, stf_error *err) {
     return cache->spill != NULL;
 }
 
-/* Two rows of units have room; where more than that was spilled, the ones passed leave, else the oldest. */
+/* Three rows of units have room; where more than that was spilled, the ones passed leave, else the oldest. */
 static bool free_region(stf_unit_cache *cache) {
     if (stf_spill_free_regions(cache->spill) > 0)
         return true;

@@ -35,9 +35,9 @@ uint32_t stf_unit_cache_most_slots(const stf_unit_cache_job *job) {
     return (uint32_t)least(least(slots, all_units(job) + READERS_AT_MOST), SLOTS_AT_MOST);
 }
 
-/* Two rows of units: a window may lie across both. */
+/* Three rows of units: a window no taller than a unit and its halo may lie across all of them. */
 uint64_t stf_unit_cache_regions(const stf_unit_cache_job *job) {
-    uint64_t regions = 2 * stf_unit_cache_row_units(job, SPILLED_GROUPS) + SPARE_UNITS;
+    uint64_t regions = 3 * stf_unit_cache_row_units(job, SPILLED_GROUPS) + SPARE_UNITS;
     return least(least(regions, all_units(job)), REGIONS_AT_MOST);
 }
 
