@@ -235,7 +235,8 @@ CPLErr CachedDataset::CloseBoth() {
 #endif
 
 char **CachedDataset::GetMetadataDomainList() {
-    return CSLAddString(GDALProxyDataset::GetMetadataDomainList(), "STREAMING");
+    char **domains = GDALProxyDataset::GetMetadataDomainList();
+    return m_view != nullptr && stf_view_metadata(m_view) != nullptr ? CSLAddString(domains, "STREAMING") : domains;
 }
 
 StringList CachedDataset::GetMetadata(const char *domain) {

@@ -24,7 +24,8 @@ def view(path, *options):
 
 def rich_file(path):
     """All that a GTiff can say of itself."""
-    dataset = gdal.GetDriverByName("GTiff").Create(str(path), 300, 200, 2, gdal.GDT_Byte, ["TILED=YES", "PHOTOMETRIC=MINISBLACK"])
+    options = ["TILED=YES", "PHOTOMETRIC=MINISBLACK"]
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), 300, 200, 2, gdal.GDT_Byte, options)
     srs = osr.SpatialReference()
     srs.ImportFromEPSG(32633)
     dataset.SetGeoTransform((500000, 10, 0, 5000000, 0, -10))
@@ -258,9 +259,9 @@ def test_update_and_bad_options_are_refused(tmp_path):
 def test_broken_block_is_a_failed_read_with_its_reason(tmp_path):
     layout = ["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64", "COMPRESS=DEFLATE"]
     path = terrain.make_terrain(tmp_path / "in.tif", 256, 256, "Float32", 1, layout)
-    band = gdal.Open(str(path)).GetRasterBand(1)
-    offset = int(band.GetMetadataItem("BLOCK_OFFSET_2_2", "TIFF"))
-    band = None
+    plain = gdal.Open(str(path))
+    offset = int(plain.GetRasterBand(1).GetMetadataItem("BLOCK_OFFSET_2_2", "TIFF"))
+    plain = None
     with open(path, "r+b") as file:
         file.seek(offset)
         file.write(b"\x00" * 64)
