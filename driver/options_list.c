@@ -32,6 +32,10 @@ static const option_entry option_entries[] = {
     {"ZSTD_LEVEL", "int", "9", "1", "22", NULL, "ZSTD compression level 1 (fast) to 22 (slow)", COMPRESSION_ZSTD},
     {"LZMA_PRESET", "int", "6", "0", "9", NULL, "LZMA compression level 0 (fast) to 9 (slow)", COMPRESSION_LZMA},
     {"MAX_Z_ERROR", "float", "0", "0", NULL, NULL, "Maximum error for LERC compression", COMPRESSION_LERC},
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 8, 0)
+    {"MAX_Z_ERROR_OVERVIEW", "float", NULL, "0", NULL, NULL,
+     "Maximum error for LERC compression of overviews that are added later", COMPRESSION_LERC},
+#endif
     {"JPEG_QUALITY", "int", "75", "1", "100", NULL, "JPEG quality", COMPRESSION_JPEG},
     {"JPEGTABLESMODE", "int", "1", "0", "3", NULL,
      "Tables that all JPEG tiles share: 0 none, 1 quantization, 2 Huffman, 3 both", COMPRESSION_JPEG},
@@ -112,6 +116,7 @@ static const char *const template_names[] = {
     "JPEG_QUALITY",
     "JPEGTABLESMODE",
     "MAX_Z_ERROR",
+    "MAX_Z_ERROR_OVERVIEW",
     "WEBP_LEVEL",
     "WEBP_LOSSLESS",
     "PHOTOMETRIC",

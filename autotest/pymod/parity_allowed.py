@@ -41,6 +41,7 @@ _ALL = [
         "pixels. We refuse before anything is written.",
         ["half-written file"],
         ("type_UInt16", ("COMPRESS=JPEG",)),
+        before=31300,
     ),
     Allowed(
         "nothing unreadable",
@@ -49,6 +50,7 @@ _ALL = [
         ["unreadable file", "refused"],
         ("bits_1_of_3_bands", ("COMPRESS=CCITTFAX4",)),
         lambda source, options: compressed(options, "CCITTRLE", "CCITTFAX3", "CCITTFAX4"),
+        before=31300,
     ),
     Allowed(
         "floating point predictor in the other byte order",
@@ -71,9 +73,8 @@ _ALL = [
         "Beyond the raster we repeat its last column and row; GTiff leaves what it happens to have there (it means "
         "to repeat them for JPEG, but mixes up rows and columns). The codec spreads that into the raster.",
         ["band: pixels", "band: mask pixels"],
-        ("type_Byte", ("COMPRESS=JPEG",)),
+        ("bands_3_Float32", ("COMPRESS=LERC_ZSTD", "MAX_Z_ERROR=0.5")),
         lambda source, options: compressed(options, "JPEG", "WEBP", "LERC") and "TILED=NO" not in options,
-        before=31300,
     ),
     Allowed(
         "a JPEG file is encoded again",
