@@ -51,7 +51,7 @@ void stf_account_end_probe(stf_account *account) {
 }
 
 bool stf_account_has_views(const stf_account *account) {
-    return account->count > 0;
+    return account && account->count > 0;
 }
 
 void stf_account_tell(const stf_account *account, stf_account_demand *sum) {
@@ -102,6 +102,13 @@ uint64_t stf_account_decodes(const stf_account *account) {
     for (int i = 0; i < account->count; i++)
         decodes += account->views[i].decodes(account->views[i].context);
     return decodes;
+}
+
+uint64_t stf_account_spilled_bytes(const stf_account *account) {
+    uint64_t bytes = 0;
+    for (int i = 0; account && i < account->count; i++)
+        bytes += account->views[i].spilled(account->views[i].context);
+    return bytes;
 }
 
 stf_account *stf_account_current(void) {

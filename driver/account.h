@@ -44,7 +44,8 @@ typedef struct stf_account_view {
     uint64_t (*spill_estimate)(void *context, uint64_t share_bytes);
     bool (*grant)(void *context, uint64_t share_bytes); /* false: it will fail at its next read, and say why */
     uint64_t (*decodes)(void *context);
-    void (*leave)(void *context); /* the account ends */
+    uint64_t (*spilled)(void *context); /* bytes written to its spill so far */
+    void (*leave)(void *context);       /* the account ends */
 } stf_account_view;
 
 /* Makes it the thread's current account; the one before comes back at the end. target outlives it. */
@@ -56,12 +57,13 @@ void stf_account_end(stf_account *account); /* NULL is legal */
 void stf_account_begin_probe(stf_account *account, uint64_t probe_bytes, stf_lease *lease);
 void stf_account_end_probe(stf_account *account);
 
-bool stf_account_has_views(const stf_account *account);
+bool stf_account_has_views(const stf_account *account); /* NULL has none */
 void stf_account_tell(const stf_account *account, stf_account_demand *sum);
 uint64_t stf_account_spill_estimate(const stf_account *account, uint64_t share_bytes);
 /* share_bytes for all views: each gets its floor, and of the rest a part. */
 bool stf_account_grant(stf_account *account, uint64_t share_bytes);
 uint64_t stf_account_decodes(const stf_account *account);
+uint64_t stf_account_spilled_bytes(const stf_account *account); /* NULL: 0 */
 
 /* --- for views --------------------------------------------------------------------------------- */
 

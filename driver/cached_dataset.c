@@ -181,6 +181,11 @@ static uint64_t count_decodes(void *context) {
     return stf_source_blocks_decoded(view->source.source);
 }
 
+static uint64_t count_spilled(void *context) {
+    const stf_view *view = context;
+    return stf_unit_cache_tell(view->cache).spill_bytes;
+}
+
 static void leave_account(void *context) {
     stf_view *view = context;
     let_go(view);
@@ -189,7 +194,8 @@ static void leave_account(void *context) {
 
 /* With the copy that pulls its first rows. What it held by itself is given up: the copy's cap is for all there is. */
 static bool work_for(stf_view *view, stf_account *account, uint64_t probe_bytes, stf_error *err) {
-    const stf_account_view callbacks = {view, tell_demand, estimate_spill, take_share, count_decodes, leave_account};
+    const stf_account_view callbacks = {view,          tell_demand,   estimate_spill, take_share,
+                                        count_decodes, count_spilled, leave_account};
     let_go(view);
     if (!open_source(view, stf_account_target(account), err))
         return false;

@@ -22,7 +22,7 @@ static uint64_t leftover(const stf_copy *c, const stf_account_demand *views, uin
 bool stf_copy_plan_with_views(stf_copy *c, stf_error *err) {
     stf_account_demand views;
     uint64_t own_table_bytes = c->demand.table_bytes;
-    if (!c->account || !stf_account_has_views(c->account))
+    if (!stf_account_has_views(c->account))
         return stf_plan_make(&c->demand, &c->plan, err);
     stf_account_tell(c->account, &views);
     uint64_t share = views.floor_bytes;

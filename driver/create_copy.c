@@ -166,8 +166,7 @@ static bool run(stf_copy *c, CSLConstList options, stf_error *err) {
 static uint64_t count_decodes(const stf_copy *c) {
     if (!c->source->info.decodes_are_counted)
         return c->plan.decodes;
-    return c->account && stf_account_has_views(c->account) ? stf_account_decodes(c->account)
-                                                           : stf_source_blocks_decoded(c->source);
+    return stf_account_has_views(c->account) ? stf_account_decodes(c->account) : stf_source_blocks_decoded(c->source);
 }
 
 GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict, CSLConstList options,
@@ -183,8 +182,13 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
     c.account = stf_account_begin(target);
     bool done = run(&c, options, &err);
     if (done) {
-        stf_stats stats = {&c.plan,           &c.source->info,      stf_budget_peak_bytes(c.budget),
-                           count_decodes(&c), c.result.spill_bytes, 0};
+        stf_stats stats = {&c.plan,
+                           &c.source->info,
+                           stf_budget_peak_bytes(c.budget),
+                           count_decodes(&c),
+                           c.result.spill_bytes,
+                           stf_account_spilled_bytes(c.account),
+                           0};
         char **figures = stf_stats_metadata(&stats);
         stf_lease_end(c.lease); /* before the result is opened: its reads are the caller's */
         c.lease = NULL;

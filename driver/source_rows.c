@@ -195,7 +195,7 @@ static bool describe_upstream(stf_source *source, const stf_upstream *upstream, 
 static bool describe_view(stf_source *source) {
     const stf_account *account = stf_account_current();
     stf_source_info *info = &source->info;
-    if (!account || !stf_account_has_views(account))
+    if (!stf_account_has_views(account))
         return false;
     stf_account_demand demand;
     stf_account_tell(account, &demand);

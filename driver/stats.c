@@ -21,8 +21,9 @@ char **stf_stats_metadata(const stf_stats *stats) {
     list = set_number(list, "BLOCK_DECODES", stats->block_decodes);
     list = set_number(list, "PREDICTED_DECODES", plan->decodes);
     list = CSLSetNameValue(list, "DECODES_MEASURED", stats->source->decodes_are_counted ? "YES" : "NO");
-    list = set_number(list, "SPILL_BYTES", stats->spill_bytes);
+    list = set_number(list, "SPILL_BYTES", stf_add(stats->spill_bytes, stats->view_spill_bytes));
     list = set_number(list, "PREDICTED_SPILL_BYTES", plan->spill_bytes);
+    list = set_number(list, "VIEW_SPILL_BYTES", stats->view_spill_bytes);
     list = set_number(list, "SPOOL_BYTES", stats->spool_bytes);
     return set_number(list, "THREADS", plan->encoders);
 }

@@ -13,11 +13,14 @@ extern "C" {
 typedef struct stf_stats {
     const stf_plan *plan;
     const stf_source_info *source;
-    uint64_t peak_bytes, block_decodes, spill_bytes, spool_bytes;
+    uint64_t peak_bytes, block_decodes;
+    uint64_t spill_bytes, view_spill_bytes; /* of the copy, and of the views it read through */
+    uint64_t spool_bytes;
 } stf_stats;
 
 /* CAP_BYTES, REQUESTED_CAP_BYTES, FLOOR_BYTES, PEAK_BYTES, PREDICTED_PEAK_BYTES, SOURCE_KIND, SWEEP, STRIPES, SOURCE_BLOCKS,
- * BLOCK_DECODES, PREDICTED_DECODES, DECODES_MEASURED, SPILL_BYTES, PREDICTED_SPILL_BYTES, SPOOL_BYTES, THREADS.
+ * BLOCK_DECODES, PREDICTED_DECODES, DECODES_MEASURED, SPILL_BYTES, PREDICTED_SPILL_BYTES, VIEW_SPILL_BYTES, SPOOL_BYTES, THREADS.
+ * SPILL_BYTES is all of it: what the plan foresaw, and VIEW_SPILL_BYTES, which depends on how far a view got ahead.
  * Free with CSLDestroy. */
 char **stf_stats_metadata(const stf_stats *stats);
 

@@ -90,7 +90,7 @@ def main(job):
         "peak_rss_bytes": max(0, 1024 * (kib_of_status("VmHWM") - rss_kib)),
         "read_bytes": bytes_read()
         - read
-        - int(streaming.get("SPILL_BYTES", 0))
+        - (int(streaming.get("SPILL_BYTES", 0)) - int(streaming.get("VIEW_SPILL_BYTES", 0)))
         - int(view.get("SPILL_READ_BYTES", 0)),
         "streaming": streaming,
         "view": view,
