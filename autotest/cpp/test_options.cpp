@@ -682,7 +682,7 @@ TEST_F(OptionList, driver_registers_once_and_claims_no_file) {
         found += EQUAL(GDALGetDescription(GDALGetDriver(i)), "StreamTIFF");
     EXPECT_EQ(found, 1);
     EXPECT_STREQ(GDALGetMetadataItem(driver, GDAL_DCAP_CREATECOPY, nullptr), "YES");
-    for (const char *absent : {GDAL_DCAP_CREATE, GDAL_DCAP_OPEN, GDAL_DMD_EXTENSION, GDAL_DMD_EXTENSIONS})
+    for (const char *absent : {GDAL_DCAP_CREATE, GDAL_DMD_EXTENSION, GDAL_DMD_EXTENSIONS})
         EXPECT_EQ(GDALGetMetadataItem(driver, absent, nullptr), nullptr) << absent;
 }
 

@@ -40,8 +40,7 @@ _ALL = [
         "Where libtiff refuses the tiles, GTiff raises failures, hands a dataset back and leaves a file without "
         "pixels. We refuse before anything is written.",
         ["half-written file"],
-        ("type_UInt16", ("COMPRESS=JPEG",)),
-        before=31300,
+        ("bits_4", ("COMPRESS=LERC",)),
     ),
     Allowed(
         "nothing unreadable",
@@ -59,6 +58,7 @@ _ALL = [
         ["band: pixels", "band: mask pixels"],
         ("type_Float32", ("COMPRESS=DEFLATE", "PREDICTOR=3", "ENDIANNESS=BIG")),
         lambda source, options: "PREDICTOR=3" in options and ("ENDIANNESS=BIG" in options),
+        before=31300,
     ),
     Allowed(
         "a level that nobody gave",
