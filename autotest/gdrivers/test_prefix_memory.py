@@ -112,6 +112,21 @@ def test_translate_reads_the_file_itself(dem, tmp_path):
     assert streamtiff.checksums(tmp_path / "copy.tif") == streamtiff.checksums(dem)
 
 
+def test_mosaic_is_read_once_within_the_cap(dem, reference, tmp_path):
+    """Windows of the VRT are read once each, and rows of them come from the view's cache and spill."""
+    layout = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "NUM_THREADS=2"]
+    parts = [str(tmp_path / f"{x}.tif") for x in (0, 4096)]
+    for x, part in zip((0, 4096), parts):
+        gdal.Translate(part, str(dem), srcWin=[x, 0, 4096, HEIGHT], creationOptions=layout)
+    gdal.BuildVRT(str(tmp_path / "mosaic.vrt"), parts).FlushCache()
+    source, options = f"STREAMTIFF:{tmp_path / 'mosaic.vrt'}", ["MEMORY_CAP=8MB", *TILES_256]
+    measured, streaming, view = measure(source, tmp_path / "slope.tif", options)
+    check_cap(measured, streaming)
+    assert view["SOURCE_KIND"] == "WINDOWS" and view["SOURCE_BLOCKS"] == BLOCKS
+    assert measured["read_bytes"] <= 1.02 * sum(os.path.getsize(part) for part in parts)
+    assert streamtiff.checksums(tmp_path / "slope.tif") == reference("slope")
+
+
 @streamtiff.needs_true_rss
 def test_rss_is_measured():
     """Stands for the assertions on RSS that the cases leave out under a sanitizer."""
