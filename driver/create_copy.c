@@ -29,7 +29,7 @@ static bool decide_bigtiff(const stf_copy *c, bool *big, stf_error *err) {
 }
 
 static bool commit_tile(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err) {
-    return stf_tiff_file_append(context, tile, data, bytes, err);
+    return stf_tiff_file_append(context, 0, tile, data, bytes, err);
 }
 
 /* The last hundredth is kept for the directory and the rename: whoever cancels at any figure finds no file. */
@@ -80,7 +80,8 @@ static bool finish_file(stf_copy *c, stf_error *err) {
         return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
     stf_tiff_file *file = c->file;
     c->file = NULL;
-    if (!stf_tiff_file_finish(file, c->options.tiled, &c->georef.tags, err))
+    const stf_image_tags image = {c->options.tiled, &c->georef.tags};
+    if (!stf_tiff_file_finish(file, &image, err))
         return false;
     if (!stf_tiff_file_is_file(c->target) || stf_georef_write_sidecar(&c->georef, c->target, err))
         return true;

@@ -1,6 +1,6 @@
 /* Layout of the file, front to back:
  *
- *      header (8 bytes, BigTIFF 16) | tiles as they come | directory and its values
+ *      header (8 bytes, BigTIFF 16) | tiles as they come | directory and its values | the next one ...
  *
  * Only the header is touched twice: the directory's place is patched in at the end. */
 #define _LARGEFILE64_SOURCE /* glibc declares the struct behind VSIStatBufL only then */
@@ -19,6 +19,13 @@
 
 enum { COPY_PIECE_BYTES = 1 << 20, HEADER_MAX_BYTES = 16, TABLE_ENTRY_BYTES = sizeof(uint64_t) + sizeof(uint32_t) };
 
+/* Where the tiles of one image lie. */
+typedef struct image_tables {
+    uint64_t tiles;
+    uint64_t *offsets;
+    uint32_t *counts_bytes;
+} image_tables;
+
 struct stf_tiff_file {
     VSILFILE *stream; /* NULL: closed */
     char *target;
@@ -28,9 +35,8 @@ struct stf_tiff_file {
     bool big;
     bool failed;    /* a write fell short: what is in the file cannot be trusted */
     uint64_t bytes; /* written so far: where the next write goes */
-    uint64_t tiles;
-    uint64_t *offsets;
-    uint32_t *counts_bytes;
+    uint32_t image_count;
+    image_tables images[STF_TIFF_FILE_IMAGES];
 };
 
 /* --- errors and the target --------------------------------------------------------------------- */
@@ -120,16 +126,28 @@ uint64_t stf_tiff_file_table_bytes(uint64_t tiles) {
     return stf_mul(tiles, TABLE_ENTRY_BYTES);
 }
 
-static bool allocate_tables(stf_tiff_file *file, stf_error *err) {
-    uint64_t bytes = stf_tiff_file_table_bytes(file->tiles);
-    if (file->tiles > 0 && bytes <= SIZE_MAX / 2) {
-        file->offsets = VSICalloc((size_t)file->tiles, sizeof(*file->offsets));
-        file->counts_bytes = VSICalloc((size_t)file->tiles, sizeof(*file->counts_bytes));
+bool stf_tiff_file_add_image(stf_tiff_file *file, uint64_t tiles, stf_error *err) {
+    uint64_t bytes = stf_tiff_file_table_bytes(tiles);
+    if (file->image_count == STF_TIFF_FILE_IMAGES)
+        return stf_fail(err, CPLE_AppDefined, "%s cannot have more than %d images", file->target, STF_TIFF_FILE_IMAGES);
+    image_tables *image = &file->images[file->image_count++];
+    image->tiles = tiles;
+    if (tiles > 0 && bytes <= SIZE_MAX / 2) {
+        image->offsets = VSICalloc((size_t)tiles, sizeof(*image->offsets));
+        image->counts_bytes = VSICalloc((size_t)tiles, sizeof(*image->counts_bytes));
     }
-    if (file->offsets && file->counts_bytes)
+    if (image->offsets && image->counts_bytes)
         return true;
     return stf_fail(err, CPLE_OutOfMemory, "No memory for the places of %llu tiles: %llu bytes; larger tiles need less",
-                    (unsigned long long)file->tiles, (unsigned long long)bytes);
+                    (unsigned long long)tiles, (unsigned long long)bytes);
+}
+
+static void free_tables(stf_tiff_file *file) {
+    for (uint32_t i = 0; i < file->image_count; i++) {
+        VSIFree(file->images[i].offsets);
+        VSIFree(file->images[i].counts_bytes);
+    }
+    file->image_count = 0;
 }
 
 static bool open_temporary(stf_tiff_file *file, stf_error *err) {
@@ -159,9 +177,8 @@ stf_tiff_file *stf_tiff_file_create(const char *target, bool big, uint64_t tiles
     file->target = CPLStrdup(target);
     file->staged = staged;
     file->big = big;
-    file->tiles = tiles;
     unsigned char header[HEADER_MAX_BYTES];
-    if (allocate_tables(file, err) && open_temporary(file, err) &&
+    if (stf_tiff_file_add_image(file, tiles, err) && open_temporary(file, err) &&
         write_next(file, header, fill_header(big, false, 0, header), err))
         return file;
     stf_tiff_file_abort(file);
@@ -172,10 +189,12 @@ void stf_tiff_file_swap(stf_tiff_file *file) {
     file->swapped = true;
 }
 
-bool stf_tiff_file_append(stf_tiff_file *file, uint64_t tile_index, const void *data, uint64_t bytes, stf_error *err) {
-    if (tile_index >= file->tiles || file->offsets[tile_index] != 0)
-        return stf_fail(err, CPLE_AppDefined, "Tile %llu of %llu does not exist or was written before",
-                        (unsigned long long)tile_index, (unsigned long long)file->tiles);
+bool stf_tiff_file_append(stf_tiff_file *file, uint32_t image, uint64_t tile_index, const void *data, uint64_t bytes,
+                          stf_error *err) {
+    image_tables *tables = image < file->image_count ? &file->images[image] : NULL;
+    if (!tables || tile_index >= tables->tiles || tables->offsets[tile_index] != 0)
+        return stf_fail(err, CPLE_AppDefined, "Tile %llu of %llu of image %u does not exist or was written before",
+                        (unsigned long long)tile_index, (unsigned long long)(tables ? tables->tiles : 0), image);
     if (bytes == 0)
         return true;
     if (bytes > UINT32_MAX)
@@ -189,8 +208,8 @@ bool stf_tiff_file_append(stf_tiff_file *file, uint64_t tile_index, const void *
     uint64_t offset = file->bytes;
     if (!write_next(file, data, (size_t)bytes, err))
         return false;
-    file->offsets[tile_index] = offset;
-    file->counts_bytes[tile_index] = (uint32_t)bytes;
+    tables->offsets[tile_index] = offset;
+    tables->counts_bytes[tile_index] = (uint32_t)bytes;
     return true;
 }
 
@@ -200,18 +219,22 @@ uint64_t stf_tiff_file_bytes(const stf_tiff_file *file) {
 
 /* --- finishing --------------------------------------------------------------------------------- */
 
-static bool write_directory(stf_tiff_file *file, bool tiled, const stf_tag_list *tags, stf_error *err) {
+/* One behind the other. Each begins where the format wants it, and is padded to where the next one may begin. */
+static bool write_directories(stf_tiff_file *file, const stf_image_tags *images, stf_error *err) {
     static const unsigned char zeros[8] = {0};
     size_t step = file->big ? 8 : 2;
     size_t padding = (size_t)((step - file->bytes % step) % step);
     if (padding && !write_next(file, zeros, padding, err))
         return false;
-    stf_tile_tables tables = {file->offsets, file->counts_bytes, file->tiles, tiled, file->swapped};
-    uint64_t directory = file->bytes;
     unsigned char header[HEADER_MAX_BYTES];
-    size_t header_bytes = fill_header(file->big, file->swapped, directory, header);
-    if (!stf_directory_write(file->big, tags, &tables, directory, write_next, file, err))
-        return false;
+    size_t header_bytes = fill_header(file->big, file->swapped, file->bytes, header);
+    for (uint32_t i = 0; i < file->image_count; i++) {
+        const image_tables *image = &file->images[i];
+        stf_tile_tables tables = {image->offsets, image->counts_bytes, image->tiles, images[i].tiled, file->swapped,
+                                  i + 1 < file->image_count};
+        if (!stf_directory_write(file->big, images[i].tags, &tables, file->bytes, write_next, file, err))
+            return false;
+    }
     errno = 0;
     if (VSIFSeekL(file->stream, 0, SEEK_SET) != 0 || VSIFWriteL(header, 1, header_bytes, file->stream) != header_bytes)
         return fail_write(file->path, header_bytes, 0, err);
@@ -282,13 +305,10 @@ static bool rename_to_target(stf_tiff_file *file, stf_error *err) {
     return true;
 }
 
-bool stf_tiff_file_finish(stf_tiff_file *file, bool tiled, const stf_tag_list *tags, stf_error *err) {
-    bool done = write_directory(file, tiled, tags, err) && close_stream(file, err);
+bool stf_tiff_file_finish(stf_tiff_file *file, const stf_image_tags *images, stf_error *err) {
+    bool done = write_directories(file, images, err) && close_stream(file, err);
     if (done) {
-        VSIFree(file->offsets);
-        VSIFree(file->counts_bytes);
-        file->offsets = NULL;
-        file->counts_bytes = NULL;
+        free_tables(file);
         done = file->staged ? copy_to_target(file, err) : rename_to_target(file, err);
     }
     stf_tiff_file_abort(file); /* what is left: the memory, and the temporary file unless it was renamed */
@@ -304,7 +324,6 @@ void stf_tiff_file_abort(stf_tiff_file *file) {
         VSIUnlink(file->path);
     CPLFree(file->path);
     CPLFree(file->target);
-    VSIFree(file->offsets);
-    VSIFree(file->counts_bytes);
+    free_tables(file);
     VSIFree(file);
 }

@@ -1,4 +1,5 @@
-/* The container: header, tiles in the order they are appended, one directory (IFD) at the end.
+/* The container: header, tiles in the order they are appended, the directories (IFDs) at the end, one for each image: the
+ * raster itself, then its mask.
  *
  * Target names that can be renamed (plain files, /vsimem/) are written under a temporary name beside
  * the target; every other target (pipes, /vsistdout/, /vsizip/, object stores) is staged in a
@@ -46,7 +47,7 @@ uint64_t stf_tiff_file_table_bytes(uint64_t tiles);
 /* True where this many bytes of tiles, tables and tags must not go into a classic TIFF. */
 bool stf_tiff_file_needs_big(uint64_t worst_case_bytes);
 
-/* Opens the temporary file and writes a header. tiles: how many tiles (or strips) the directory
+/* Opens the temporary file and writes a header. tiles: how many tiles (or strips) the first image's directory
  * will list. A target that cannot be renamed is staged in CPL_TMPDIR (else where CPLGenerateTempFilename
  * puts it). NULL on failure, nothing left behind. */
 stf_tiff_file *stf_tiff_file_create(const char *target, bool big, uint64_t tiles, stf_error *err);
@@ -54,13 +55,23 @@ stf_tiff_file *stf_tiff_file_create(const char *target, bool big, uint64_t tiles
 /* The file is to have the byte order that is not the host's: before it is finished. The tiles are the caller's to turn. */
 void stf_tiff_file_swap(stf_tiff_file *file);
 
-/* Appends one tile's bytes (bytes == 0: a missing tile, offset and count 0). Each index once, in any order. */
-bool stf_tiff_file_append(stf_tiff_file *file, uint64_t tile_index, const void *data, uint64_t bytes, stf_error *err);
+/* One more image of so many tiles: the first is number 0, this one the next number. At most STF_TIFF_FILE_IMAGES. */
+#define STF_TIFF_FILE_IMAGES 2
+bool stf_tiff_file_add_image(stf_tiff_file *file, uint64_t tiles, stf_error *err);
 
-/* Writes the directory out of tags plus the two tables (324/325 tiled, 273/279 strips), patches the header, closes
- * with errors checked, and moves the file to the target's name. The file is freed whatever the result;
- * on failure nothing is left. The tags stay the caller's. */
-bool stf_tiff_file_finish(stf_tiff_file *file, bool tiled, const stf_tag_list *tags, stf_error *err);
+/* Appends one tile's bytes (bytes == 0: a missing tile, offset and count 0). Each index of an image once, in any order. */
+bool stf_tiff_file_append(stf_tiff_file *file, uint32_t image, uint64_t tile_index, const void *data, uint64_t bytes,
+                          stf_error *err);
+
+/* The directory of one image: tags, beside the two tables (324/325 tiled, 273/279 strips). */
+typedef struct stf_image_tags {
+    bool tiled;
+    const stf_tag_list *tags; /* the caller's */
+} stf_image_tags;
+
+/* Writes the directories, one for each image, patches the header, closes with errors checked, and moves the file to the
+ * target's name. The file is freed whatever the result; on failure nothing is left. */
+bool stf_tiff_file_finish(stf_tiff_file *file, const stf_image_tags *images, stf_error *err);
 
 /* Closes and removes everything; NULL is legal. */
 void stf_tiff_file_abort(stf_tiff_file *file);

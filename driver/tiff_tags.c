@@ -95,6 +95,7 @@ typedef struct directory {
     const stf_tile_tables *tables;
     entry *entries;
     size_t count;
+    uint64_t next; /* where the next directory begins; 0: there is none */
     stf_directory_sink write;
     void *sink;
 } directory;
@@ -157,6 +158,7 @@ static bool lay_out(directory *dir, const stf_tag_list *tags, uint64_t offset, s
     if (next > (dir->big ? INT64_MAX : UINT32_MAX))
         return stf_fail(err, CPLE_AppDefined, "The file would be larger than a %s TIFF can be: set BIGTIFF=YES",
                         dir->big ? "big" : "classic");
+    dir->next = dir->tables->chained ? next : 0;
     return true;
 }
 
@@ -247,6 +249,7 @@ static void fill_head(const directory *dir, unsigned char *head) {
             at += inline_bytes(dir->big);
         }
     }
+    put_size(dir, at, dir->next);
 }
 
 static bool write_all(directory *dir, stf_error *err) {

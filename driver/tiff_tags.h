@@ -20,6 +20,7 @@ typedef struct stf_tile_tables {
     uint64_t tiles;
     bool tiled;   /* tags 324 and 325; false: 273 and 279 */
     bool swapped; /* the directory is to have the byte order that is not the host's */
+    bool chained; /* another directory follows directly behind this one */
 } stf_tile_tables;
 
 /* Takes the next bytes of the file. */
@@ -28,8 +29,8 @@ typedef bool (*stf_directory_sink)(void *sink, const void *data, size_t bytes, s
 /* Bytes that a directory of these tags takes, values and padding included. UINT64_MAX on overflow. */
 uint64_t stf_directory_bytes(bool big, const stf_tag_list *tags, uint64_t tiles);
 
-/* Writes the directory that begins at offset (even; a multiple of 8 in BigTIFF). Its link to a next one
- * is 0. Fails on tags that the format cannot hold (64-bit types or counts in a classic TIFF). Memory:
+/* Writes the directory that begins at offset (even; a multiple of 8 in BigTIFF). Its link is to
+ * what follows, or 0. Fails on tags that the format cannot hold (64-bit types or counts in a classic TIFF). Memory:
  * the entries, at most 20 bytes for each tag, and 4 KiB. */
 bool stf_directory_write(bool big, const stf_tag_list *tags, const stf_tile_tables *tables, uint64_t offset,
                          stf_directory_sink write, void *sink, stf_error *err);

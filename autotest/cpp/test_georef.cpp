@@ -154,7 +154,8 @@ class GeorefTest : public testing::Test {
         stf_tag_list_set_long(tags, TIFFTAG_TILELENGTH, 32, &error);
         stf_tiff_file *file = stf_tiff_file_create(OURS, true, 4, &error);
         ASSERT_TRUE(file) << error.text;
-        ASSERT_TRUE(stf_tiff_file_finish(file, true, tags, &error)) << error.text;
+        const stf_image_tags image = {true, tags};
+        ASSERT_TRUE(stf_tiff_file_finish(file, &image, &error)) << error.text;
         ASSERT_TRUE(stf_georef_write_sidecar(&georef, OURS, &error)) << error.text;
     }
 

@@ -1,4 +1,5 @@
 // Files written by hand, read back by GDAL's GTiff driver; and every way in which writing can fail.
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -90,6 +91,12 @@ std::vector<std::string> FilesBeside(const std::string &path) {
     return names;
 }
 
+// Finishes a file of one image.
+bool FinishOne(stf_tiff_file *file, bool tiled, const stf_tag_list *tags, stf_error *error) {
+    const stf_image_tags image = {tiled, tags};
+    return stf_tiff_file_finish(file, &image, error);
+}
+
 // Writes a UInt16 raster, its tiles back to front.
 bool WriteRaster(const std::string &path, const Shape &shape, stf_error *error) {
     stf_tiff_file *file = stf_tiff_file_create(path.c_str(), shape.big, shape.Tiles(), error);
@@ -97,14 +104,14 @@ bool WriteRaster(const std::string &path, const Shape &shape, stf_error *error) 
         return false;
     for (uint64_t i = shape.Tiles(); i-- > 0;) {
         Bytes tile = TileOf(shape, i);
-        if (!stf_tiff_file_append(file, i, tile.data(), tile.size(), error)) {
+        if (!stf_tiff_file_append(file, 0, i, tile.data(), tile.size(), error)) {
             stf_tiff_file_abort(file);
             return false;
         }
     }
     Tags tags;
     tags.Raster(shape.width, shape.height, shape.block_width, shape.block_height, shape.tiled, 16);
-    return stf_tiff_file_finish(file, shape.tiled, &tags.list, error);
+    return FinishOne(file, shape.tiled, &tags.list, error);
 }
 
 void ExpectPixels(const std::string &path, const Shape &shape) {
@@ -197,7 +204,7 @@ TEST_F(TiffFileTest, directory_is_well_formed) {
         ASSERT_TRUE(file);
         for (uint64_t i = 0; i < shape.Tiles(); i++) {
             Bytes tile(7 + i % 3, 1); // odd sizes: what follows must be aligned all the same
-            ASSERT_TRUE(stf_tiff_file_append(file, i, tile.data(), tile.size(), &error));
+            ASSERT_TRUE(stf_tiff_file_append(file, 0, i, tile.data(), tile.size(), &error));
         }
         EXPECT_GT(stf_tiff_file_bytes(file), 7 * shape.Tiles());
         Tags tags;
@@ -207,7 +214,7 @@ TEST_F(TiffFileTest, directory_is_well_formed) {
         ASSERT_TRUE(stf_tag_list_set(&tags.list, 42112, TIFF_ASCII, 3, "ab", &error));
         tags.Raster(333, 100, 16, 16, true, 16);
         tags.Short(TIFFTAG_BITSPERSAMPLE, 8); // replaces
-        ASSERT_TRUE(stf_tiff_file_finish(file, true, &tags.list, &error)) << error.text;
+        ASSERT_TRUE(FinishOne(file, true, &tags.list, &error)) << error.text;
 
         const Bytes bytes = ReadFile(target);
         const size_t word = big ? 8 : 4, step = big ? 20 : 12;
@@ -241,11 +248,11 @@ TEST_F(TiffFileTest, missing_tiles) {
     stf_tiff_file *file = stf_tiff_file_create(target.c_str(), false, 4, &error);
     ASSERT_TRUE(file);
     Bytes tile = TileOf(shape, 3);
-    ASSERT_TRUE(stf_tiff_file_append(file, 0, nullptr, 0, &error));
-    ASSERT_TRUE(stf_tiff_file_append(file, 3, tile.data(), tile.size(), &error));
+    ASSERT_TRUE(stf_tiff_file_append(file, 0, 0, nullptr, 0, &error));
+    ASSERT_TRUE(stf_tiff_file_append(file, 0, 3, tile.data(), tile.size(), &error));
     Tags tags;
     tags.Raster(64, 64, 32, 32, true, 16);
-    ASSERT_TRUE(stf_tiff_file_finish(file, true, &tags.list, &error)) << error.text;
+    ASSERT_TRUE(FinishOne(file, true, &tags.list, &error)) << error.text;
     GDALDatasetH ds = GDALOpen(target.c_str(), GA_ReadOnly);
     ASSERT_TRUE(ds);
     uint16_t corners[2] = {1, 1};
@@ -262,9 +269,9 @@ TEST_F(TiffFileTest, a_tile_twice_or_outside) {
     stf_tiff_file *file = stf_tiff_file_create(target.c_str(), false, 2, &error);
     ASSERT_TRUE(file);
     unsigned char byte = 1;
-    EXPECT_TRUE(stf_tiff_file_append(file, 1, &byte, 1, &error));
-    EXPECT_FALSE(stf_tiff_file_append(file, 1, &byte, 1, &error));
-    EXPECT_FALSE(stf_tiff_file_append(file, 2, &byte, 1, &error));
+    EXPECT_TRUE(stf_tiff_file_append(file, 0, 1, &byte, 1, &error));
+    EXPECT_FALSE(stf_tiff_file_append(file, 0, 1, &byte, 1, &error));
+    EXPECT_FALSE(stf_tiff_file_append(file, 0, 2, &byte, 1, &error));
     stf_tiff_file_abort(file);
     EXPECT_TRUE(FilesBeside(target).empty());
 }
@@ -317,6 +324,52 @@ TEST_F(TiffFileTest, memory_file_is_full) {
     VSIRmdirRecursive("/vsimem/streamtiff_full");
 }
 
+// A raster of 70 x 50 pixels and its mask of one strip, in which every pixel of an odd row is valid.
+void WriteMasked(const std::string &path, bool big, stf_error *error) {
+    const Shape shape = {big, true, 70, 50, 32, 16};
+    stf_tiff_file *file = stf_tiff_file_create(path.c_str(), big, shape.Tiles(), error);
+    ASSERT_TRUE(file) << error->text;
+    ASSERT_TRUE(stf_tiff_file_add_image(file, 1, error));
+    Bytes mask(size_t{9} * 50);
+    for (size_t row = 1; row < 50; row += 2)
+        std::fill_n(mask.begin() + static_cast<ptrdiff_t>(9 * row), 9, static_cast<unsigned char>(0xff));
+    ASSERT_TRUE(stf_tiff_file_append(file, 1, 0, mask.data(), mask.size(), error));
+    for (uint64_t i = 0; i < shape.Tiles(); i++) {
+        Bytes tile = TileOf(shape, i);
+        ASSERT_TRUE(stf_tiff_file_append(file, 0, i, tile.data(), tile.size(), error));
+    }
+    stf_error second{};
+    EXPECT_FALSE(stf_tiff_file_append(file, 1, 1, mask.data(), 1, &second)) << "beyond the mask's tiles";
+    EXPECT_FALSE(stf_tiff_file_append(file, 2, 0, mask.data(), 1, &second)) << "an image that is not there";
+    EXPECT_FALSE(stf_tiff_file_add_image(file, 1, &second)) << "more images than there is room for";
+    Tags tags, mask_tags;
+    tags.Raster(70, 50, 32, 16, true, 16);
+    mask_tags.Raster(70, 50, 70, 50, false, 1);
+    mask_tags.Long(TIFFTAG_SUBFILETYPE, FILETYPE_MASK);
+    mask_tags.Short(TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MASK);
+    const stf_image_tags images[] = {{true, &tags.list}, {false, &mask_tags.list}};
+    ASSERT_TRUE(stf_tiff_file_finish(file, images, error)) << error->text;
+}
+
+TEST_F(TiffFileTest, mask_behind_the_raster) {
+    for (const bool big : {false, true}) {
+        const std::string path = "/vsimem/masked.tif";
+        ASSERT_NO_FATAL_FAILURE(WriteMasked(path, big, &error));
+        ExpectPixels(path, {big, true, 70, 50, 32, 16});
+        GDALDatasetH dataset = GDALOpen(path.c_str(), GA_ReadOnly);
+        ASSERT_TRUE(dataset);
+        GDALRasterBandH band = GDALGetRasterBand(dataset, 1);
+        EXPECT_EQ(GDALGetMaskFlags(band), GMF_PER_DATASET);
+        Bytes seen(size_t{70} * 50);
+        EXPECT_EQ(GDALRasterIO(GDALGetMaskBand(band), GF_Read, 0, 0, 70, 50, seen.data(), 70, 50, GDT_Byte, 0, 0),
+                  CE_None);
+        for (size_t i = 0; i < seen.size(); i++)
+            ASSERT_EQ(seen[i], i / 70 % 2 ? 255 : 0) << i;
+        GDALClose(dataset);
+        VSIUnlink(path.c_str());
+    }
+}
+
 bool SinkNothing(void *sink, const void *, size_t bytes, stf_error *) {
     *static_cast<uint64_t *>(sink) += bytes;
     return true;
@@ -327,7 +380,7 @@ TEST_F(TiffFileTest, classic_has_limits) {
     EXPECT_TRUE(stf_tiff_file_needs_big(uint64_t{1} << 32));
     std::vector<uint64_t> offsets(1000, 8);
     std::vector<uint32_t> counts(1000, 8);
-    stf_tile_tables tables = {offsets.data(), counts.data(), 1000, true, false};
+    stf_tile_tables tables = {offsets.data(), counts.data(), 1000, true, false, false};
     Tags tags;
     tags.Raster(64, 64, 32, 32, true, 8);
     uint64_t written = 0;
@@ -463,7 +516,7 @@ TEST_F(TiffFileTest, codec_tags_read_back) {
     ASSERT_TRUE(stf_encoder_encode(encoder, data.data(), data.size(), 64, &bytes, &error)) << error.text;
     stf_tiff_file *file = stf_tiff_file_create(target.c_str(), false, 1, &error);
     ASSERT_TRUE(file);
-    ASSERT_TRUE(stf_tiff_file_append(file, 0, data.data(), bytes, &error));
+    ASSERT_TRUE(stf_tiff_file_append(file, 0, 0, data.data(), bytes, &error));
     Tags tags;
     tags.Raster(64, 64, 64, 64, true, 8);
     tags.Short(TIFFTAG_COMPRESSION, COMPRESSION_JPEG);
@@ -476,7 +529,7 @@ TEST_F(TiffFileTest, codec_tags_read_back) {
     for (size_t i = 0; i < count; i++)
         ASSERT_TRUE(stf_tag_list_set(&tags.list, codec_tags[i].tag, codec_tags[i].type, codec_tags[i].count,
                                      codec_tags[i].values, &error));
-    ASSERT_TRUE(stf_tiff_file_finish(file, true, &tags.list, &error)) << error.text;
+    ASSERT_TRUE(FinishOne(file, true, &tags.list, &error)) << error.text;
     stf_encoder_destroy(encoder);
     CPLErrorReset();
     GDALDatasetH ds = GDALOpen(target.c_str(), GA_ReadOnly);
