@@ -2,6 +2,7 @@
  *
  *   copy_plan.c       the raster to be written, its tiles and planes, the demand, the cap
  *   copy_views.c      ... and how much of it the views that the source pulls from get
+ *   copy_mask.c       the same for the dataset's mask, which is copied in a pass of its own
  *   copy_directory.c  the tags of the finished file
  *   create_copy.c     the order of it all */
 #ifndef STF_COPY_H
@@ -17,6 +18,25 @@
 #include "source.h"
 #include "sparse.h"
 #include "tiff_file.h"
+
+typedef enum { STF_MASK_NONE, STF_MASK_INSIDE, STF_MASK_BESIDE } stf_mask_home; /* of the file */
+
+/* The dataset's mask, where it has one. */
+typedef struct stf_mask {
+    stf_mask_home home;
+    char *path;         /* of the file beside */
+    stf_source *source; /* open only while the mask is planned and copied */
+    stf_plane plane;
+    stf_geometry geometry;
+    stf_tile_format format;
+    stf_sparse sparse;
+    stf_demand demand;
+    stf_plan plan;
+    stf_tiff_file *file;   /* the file beside */
+    uint64_t beside_bytes; /* what the views of the source hold while the mask is copied */
+    stf_tag_list tags;
+    stf_pipeline_result result;
+} stf_mask;
 
 /* All that a copy holds; create_copy.c releases it. */
 typedef struct stf_copy {
@@ -37,7 +57,13 @@ typedef struct stf_copy {
     stf_tile_format format;
     stf_sparse sparse;
     stf_demand demand;
-    stf_plan plan;
+    stf_plan
+        plan; /* of the bands; floor, caps, predicted peak, decodes and spilled bytes are those of the whole copy */
+    stf_mask mask;
+    stf_source_info
+        told; /* the bands', for the figures, but blocks are those of bands and mask; its groups are not to be used */
+    uint64_t decodes; /* of both, counted or else the plan's */
+    uint64_t view_spill_bytes;
     stf_budget *budget;
     uint64_t charged_bytes; /* tables and lease, charged here and not by the pipeline */
     stf_lease *lease;
@@ -54,7 +80,20 @@ void stf_copy_describe_raster(stf_copy *c);
 bool stf_copy_make_plan(stf_copy *c, stf_error *err);
 /* stf_plan_make, with a share for the views that joined the account. */
 bool stf_copy_plan_with_views(stf_copy *c, stf_error *err);
+/* A length in the smaller type that holds it, as libtiff writes it. */
+bool stf_copy_set_length(stf_tag_list *tags, uint16_t tag, uint32_t value, stf_error *err);
 /* Adds the tags of the structure and of the codec to the harvested ones. After the pixels. */
 bool stf_copy_set_structure(stf_copy *c, stf_error *err);
+
+/* Where the mask goes, and its tiles; before the demand of the bands, which holds its table of places, too. */
+void stf_copy_choose_mask(stf_copy *c);
+uint64_t stf_copy_mask_places_bytes(const stf_copy *c);
+/* After the plan of the bands: plans the mask within the same cap, and makes the copy's figures those of both. */
+bool stf_copy_plan_mask(stf_copy *c, stf_error *err);
+/* Opens the source of the mask, with demand and plan; the same each time. */
+bool stf_copy_open_mask(stf_copy *c, stf_error *err);
+void stf_copy_close_mask(stf_copy *c);
+bool stf_copy_set_mask_structure(stf_copy *c, stf_error *err);
+void stf_copy_free_mask(stf_copy *c);
 
 #endif

@@ -15,8 +15,7 @@ static bool set_shorts(stf_tag_list *tags, uint16_t tag, uint16_t value, uint32_
     return done;
 }
 
-/* A length in the smaller type that holds it, as libtiff writes it. */
-static bool set_length(stf_tag_list *tags, uint16_t tag, uint32_t value, stf_error *err) {
+bool stf_copy_set_length(stf_tag_list *tags, uint16_t tag, uint32_t value, stf_error *err) {
     return value <= UINT16_MAX ? stf_tag_list_set_short(tags, tag, (uint16_t)value, err)
                                : stf_tag_list_set_long(tags, tag, value, err);
 }
@@ -24,8 +23,8 @@ static bool set_length(stf_tag_list *tags, uint16_t tag, uint32_t value, stf_err
 bool stf_copy_set_structure(stf_copy *c, stf_error *err) {
     stf_tag_list *tags = &c->georef.tags;
     const stf_options *options = &c->options;
-    bool done = set_length(tags, TIFFTAG_IMAGEWIDTH, c->raster.width_px, err) &&
-                set_length(tags, TIFFTAG_IMAGELENGTH, c->raster.height_px, err) &&
+    bool done = stf_copy_set_length(tags, TIFFTAG_IMAGEWIDTH, c->raster.width_px, err) &&
+                stf_copy_set_length(tags, TIFFTAG_IMAGELENGTH, c->raster.height_px, err) &&
                 set_shorts(tags, TIFFTAG_BITSPERSAMPLE, c->format.sample_bits, c->raster.bands, err) &&
                 set_shorts(tags, TIFFTAG_SAMPLEFORMAT, c->format.sample_format, c->raster.bands, err) &&
                 stf_tag_list_set_short(tags, TIFFTAG_COMPRESSION, options->codec.compression, err) &&
@@ -35,10 +34,10 @@ bool stf_copy_set_structure(stf_copy *c, stf_error *err) {
     if (options->codec.has_predictor)
         done = done && stf_tag_list_set_short(tags, TIFFTAG_PREDICTOR, options->codec.predictor, err);
     if (options->tiled)
-        done = done && set_length(tags, TIFFTAG_TILEWIDTH, options->block_width_px, err) &&
-               set_length(tags, TIFFTAG_TILELENGTH, options->block_height_px, err);
+        done = done && stf_copy_set_length(tags, TIFFTAG_TILEWIDTH, options->block_width_px, err) &&
+               stf_copy_set_length(tags, TIFFTAG_TILELENGTH, options->block_height_px, err);
     else
-        done = done && set_length(tags, TIFFTAG_ROWSPERSTRIP, options->block_height_px, err);
+        done = done && stf_copy_set_length(tags, TIFFTAG_ROWSPERSTRIP, options->block_height_px, err);
     for (size_t i = 0; done && i < c->result.codec_tags.count; i++) {
         const stf_tag *tag = &c->result.codec_tags.items[i];
         done = stf_tag_list_set(tags, tag->tag, tag->type, tag->count, tag->values, err);

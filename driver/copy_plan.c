@@ -144,7 +144,7 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     demand->cap_bytes = c->options.cap_bytes;
     demand->threads = c->options.threads;
     demand->parallel_read = info->parallel_read;
-    demand->may_be_constant = info->constants.of_unit != NULL;
+    demand->may_be_constant = info->may_be_constant || info->constants.of_unit != NULL;
     demand->constants = info->constants;
     demand->unit_bytes = info->unit_bytes;
     demand->reader_bytes = info->reader_bytes;
@@ -153,6 +153,7 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     demand->encoder_bytes = stf_encoder_cost_bytes(&c->format);
     demand->table_bytes =
         stf_add(stf_tiff_file_table_bytes(tiles), stf_add(stf_pipeline_table_bytes(&c->geometry), info->kept_bytes));
+    demand->table_bytes = stf_add(demand->table_bytes, stf_copy_mask_places_bytes(c));
     demand->lease_bytes = info->lease_bytes;
     demand->source_blocks = info->source_blocks;
     demand->shared = info->shared;
@@ -234,8 +235,16 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
         return false;
     stf_encoder_destroy(trial);
     stf_georef_raise_messages(&c->georef);
-    if (!describe_demand(c, err) || !stf_copy_plan_with_views(c, err))
+    stf_copy_choose_mask(c);
+    if (!describe_demand(c, err))
+        return false;
+    uint64_t own_bytes = c->demand.table_bytes;
+    if (!stf_copy_plan_with_views(c, err))
         return false;
     stf_stats_debug_plan(&c->plan, &c->source->info);
+    c->told = c->source->info;
+    c->mask.beside_bytes = c->demand.table_bytes - own_bytes;
+    if (!stf_copy_plan_mask(c, err))
+        return false;
     return agree_on_cap(c, err);
 }

@@ -13,10 +13,16 @@
 
 /* --- copying ----------------------------------------------------------------------------------- */
 
+/* The largest that the tiles of an image and their tables can be. */
+static uint64_t worst_bytes(const stf_demand *demand) {
+    uint64_t tiles = stf_geometry_tiles(demand->geometry);
+    return stf_add(stf_add(stf_mul(demand->slot_bytes, tiles), stf_tiff_file_table_bytes(tiles)), TAG_ROOM_BYTES);
+}
+
 static bool decide_bigtiff(const stf_copy *c, bool *big, stf_error *err) {
-    uint64_t tiles = stf_geometry_tiles(&c->geometry);
-    uint64_t worst =
-        stf_add(stf_add(stf_mul(c->demand.slot_bytes, tiles), stf_tiff_file_table_bytes(tiles)), TAG_ROOM_BYTES);
+    uint64_t worst = worst_bytes(&c->demand);
+    if (c->mask.home == STF_MASK_INSIDE)
+        worst = stf_add(worst, worst_bytes(&c->mask.demand));
     bool needed = stf_tiff_file_needs_big(worst);
     *big = c->options.bigtiff == STF_BIGTIFF_YES || (c->options.bigtiff == STF_BIGTIFF_IF_NEEDED && needed) ||
            (c->options.bigtiff == STF_BIGTIFF_IF_SAFER && worst > 2000000000u);
@@ -28,14 +34,31 @@ static bool decide_bigtiff(const stf_copy *c, bool *big, stf_error *err) {
     return true;
 }
 
+/* One run through the pipeline: the bands, or the mask. */
+typedef struct copy_pass {
+    stf_copy *copy;
+    stf_source *source;
+    const stf_geometry *geometry;
+    const stf_demand *demand;
+    const stf_plan *plan;
+    const stf_tile_format *format;
+    const stf_sparse *sparse;
+    stf_tiff_file *file;
+    uint32_t image;              /* of the file */
+    double done_before, done_by; /* progress */
+    uint64_t planned_decodes;    /* where the source does not count */
+    stf_pipeline_result *result;
+} copy_pass;
+
 static bool commit_tile(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err) {
-    return stf_tiff_file_append(context, 0, tile, data, bytes, err);
+    const copy_pass *pass = context;
+    return stf_tiff_file_append(pass->file, pass->image, tile, data, bytes, err);
 }
 
-/* The last hundredth is kept for the directory and the rename: whoever cancels at any figure finds no file. */
-static int CPL_STDCALL tell_most(double done, const char *message, void *data) {
-    stf_copy *c = data;
-    return c->progress(0.99 * done, message, c->progress_data);
+static int CPL_STDCALL tell_progress(double done, const char *message, void *data) {
+    const copy_pass *pass = data;
+    double all = pass->done_before + done * (pass->done_by - pass->done_before);
+    return pass->copy->progress(all, message, pass->copy->progress_data);
 }
 
 static bool charge(stf_copy *c, uint64_t bytes, const char *what, stf_error *err) {
@@ -45,43 +68,110 @@ static bool charge(stf_copy *c, uint64_t bytes, const char *what, stf_error *err
     return true;
 }
 
-static bool copy_pixels(stf_copy *c, stf_error *err) {
+/* Views that the bands are read from count what they decode. */
+static uint64_t count_decodes(const copy_pass *pass) {
+    const stf_copy *c = pass->copy;
+    if (!pass->source->info.decodes_are_counted)
+        return pass->planned_decodes;
+    return pass->source == c->source && stf_account_has_views(c->account) ? stf_account_decodes(c->account)
+                                                                          : stf_source_blocks_decoded(pass->source);
+}
+
+static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
     stf_pipeline_job job = {0};
+    if (!charge(c, pass->demand->table_bytes, "tables", err) ||
+        !charge(c, pass->plan->lease_bytes, "GDAL's block cache", err))
+        return false;
+    stf_lease_resize(c->lease, pass->plan->lease_bytes);
+    if (pass->source->open_readers && !pass->source->open_readers(pass->source, pass->plan->readers, err))
+        return false;
+    job.geometry = pass->geometry;
+    job.demand = pass->demand;
+    job.plan = pass->plan;
+    job.format = pass->format;
+    job.sparse = *pass->sparse;
+    job.target = c->target;
+    job.budget = c->budget;
+    job.source.context = pass->source;
+    job.source.read = stf_source_read_unit;
+    job.sink.context = pass;
+    job.sink.commit = commit_tile;
+    job.progress = tell_progress;
+    job.progress_data = pass;
+    if (!stf_pipeline_run(&job, pass->result, err))
+        return false;
+    stf_budget_release(c->budget, c->charged_bytes);
+    c->charged_bytes = 0;
+    c->decodes += count_decodes(pass);
+    return true;
+}
+
+/* The last hundredth is kept for the directory and the rename: whoever cancels at any figure finds no file. */
+#define DONE_BY_PIXELS 0.99
+
+static bool copy_bands(stf_copy *c, double done_by, stf_error *err) {
+    uint64_t planned_decodes = c->plan.decodes - (c->mask.home == STF_MASK_NONE ? 0 : c->mask.plan.decodes);
+    copy_pass pass = {c, c->source, &c->geometry, &c->demand,      &c->plan,  &c->format, &c->sparse, c->file,
+                      0, 0,         done_by,      planned_decodes, &c->result};
+    bool done = run_pass(c, &pass, err);
+    c->view_spill_bytes = stf_account_spilled_bytes(c->account);
+    stf_source_destroy(c->source); /* its readers must not lie beside those of the mask */
+    c->source = NULL;
+    return done;
+}
+
+static bool copy_mask(stf_copy *c, double done_before, stf_error *err) {
+    stf_mask *mask = &c->mask;
+    if (mask->home == STF_MASK_NONE)
+        return true;
+    if (!stf_copy_open_mask(c, err))
+        return false;
+    bool inside = mask->home == STF_MASK_INSIDE;
+    copy_pass pass = {c,
+                      mask->source,
+                      &mask->geometry,
+                      &mask->demand,
+                      &mask->plan,
+                      &mask->format,
+                      &mask->sparse,
+                      inside ? c->file : mask->file,
+                      inside ? 1 : 0,
+                      done_before,
+                      DONE_BY_PIXELS,
+                      mask->plan.decodes,
+                      &mask->result};
+    bool done = run_pass(c, &pass, err);
+    stf_copy_close_mask(c);
+    return done;
+}
+
+/* GTiff counts the mask as one more band. */
+static bool copy_pixels(stf_copy *c, stf_error *err) {
+    double bands = c->raster.bands, both = bands + (c->mask.home != STF_MASK_NONE);
+    double done_by_bands = DONE_BY_PIXELS * bands / both;
     c->budget = stf_budget_create(c->plan.cap_bytes);
     if (!c->budget)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the account");
-    if (!charge(c, c->demand.table_bytes, "tables", err) || !charge(c, c->plan.lease_bytes, "GDAL's block cache", err))
-        return false;
-    stf_lease_resize(c->lease, c->plan.lease_bytes);
-    if (c->source->open_readers && !c->source->open_readers(c->source, c->plan.readers, err))
-        return false;
-    job.geometry = &c->geometry;
-    job.demand = &c->demand;
-    job.plan = &c->plan;
-    job.format = &c->format;
-    job.sparse = c->sparse;
-    job.target = c->target;
-    job.budget = c->budget;
-    job.source.context = c->source;
-    job.source.read = stf_source_read_unit;
-    job.sink.context = c->file;
-    job.sink.commit = commit_tile;
-    job.progress = tell_most;
-    job.progress_data = c;
-    return stf_pipeline_run(&job, &c->result, err);
+    return copy_bands(c, done_by_bands, err) && copy_mask(c, done_by_bands, err);
 }
 
 /* --- the directory ----------------------------------------------------------------------------- */
 
-static bool finish_file(stf_copy *c, stf_error *err) {
-    if (!stf_copy_set_structure(c, err))
-        return false;
-    if (!c->progress(1.0, "", c->progress_data))
-        return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
+/* The mask's file first: a raster that stands without its mask is half of one. */
+static bool finish_mask_beside(stf_copy *c, stf_error *err) {
+    const stf_image_tags image = {c->mask.format.tiled, &c->mask.tags};
+    stf_tiff_file *file = c->mask.file;
+    c->mask.file = NULL;
+    return !file || stf_tiff_file_finish(file, &image, err);
+}
+
+static bool finish_both(stf_copy *c, stf_error *err) {
+    const stf_image_tags images[] = {{c->options.tiled, &c->georef.tags}, {c->mask.format.tiled, &c->mask.tags}};
     stf_tiff_file *file = c->file;
+    if (!finish_mask_beside(c, err))
+        return false;
     c->file = NULL;
-    const stf_image_tags image = {c->options.tiled, &c->georef.tags};
-    if (!stf_tiff_file_finish(file, &image, err))
+    if (!stf_tiff_file_finish(file, images, err))
         return false;
     if (!stf_tiff_file_is_file(c->target) || stf_georef_write_sidecar(&c->georef, c->target, err))
         return true;
@@ -89,16 +179,38 @@ static bool finish_file(stf_copy *c, stf_error *err) {
     return false;
 }
 
+static bool finish_file(stf_copy *c, stf_error *err) {
+    bool masked = c->mask.home != STF_MASK_NONE, beside = c->mask.home == STF_MASK_BESIDE;
+    if (!stf_copy_set_structure(c, err) || (masked && !stf_copy_set_mask_structure(c, err)))
+        return false;
+    if (!c->progress(1.0, "", c->progress_data))
+        return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
+    if (finish_both(c, err))
+        return true;
+    if (beside)
+        VSIUnlink(c->mask.path);
+    return false;
+}
+
+static bool create_files(stf_copy *c, bool big, stf_error *err) {
+    c->file = stf_tiff_file_create(c->target, big, stf_geometry_tiles(&c->geometry), err);
+    if (c->file && c->options.swapped)
+        stf_tiff_file_swap(c->file);
+    if (!c->file || c->mask.home == STF_MASK_NONE)
+        return c->file != NULL;
+    uint64_t tiles = stf_geometry_tiles(&c->mask.geometry);
+    if (c->mask.home == STF_MASK_INSIDE)
+        return stf_tiff_file_add_image(c->file, tiles, err);
+    c->mask.file =
+        stf_tiff_file_create(c->mask.path, stf_tiff_file_needs_big(worst_bytes(&c->mask.demand)), tiles, err);
+    return c->mask.file != NULL;
+}
+
 static bool write_file(stf_copy *c, stf_error *err) {
     bool big;
     if (!c->progress(0.0, "", c->progress_data))
         return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
-    if (!decide_bigtiff(c, &big, err))
-        return false;
-    c->file = stf_tiff_file_create(c->target, big, stf_geometry_tiles(&c->geometry), err);
-    if (c->file && c->options.swapped)
-        stf_tiff_file_swap(c->file);
-    if (!c->file || !copy_pixels(c, err) || !finish_file(c, err))
+    if (!decide_bigtiff(c, &big, err) || !create_files(c, big, err) || !copy_pixels(c, err) || !finish_file(c, err))
         return false;
     if (c->result.clipped && c->format.sample_format == SAMPLEFORMAT_IEEEFP)
         CPLError(CE_Warning, CPLE_AppDefined,
@@ -115,6 +227,7 @@ static bool write_file(stf_copy *c, stf_error *err) {
 static void release(stf_copy *c) {
     stf_tiff_file_abort(c->file);
     stf_source_destroy(c->source);
+    stf_copy_free_mask(c);
     stf_derive_destroy(c->derive);
     stf_derive_command_free(&c->derive_command);
     stf_lease_end(c->lease);
@@ -163,13 +276,6 @@ static bool run(stf_copy *c, CSLConstList options, stf_error *err) {
     return done && stf_copy_make_plan(c, err) && write_file(c, err);
 }
 
-/* What a view has decoded for us, it has counted. */
-static uint64_t count_decodes(const stf_copy *c) {
-    if (!c->source->info.decodes_are_counted)
-        return c->plan.decodes;
-    return stf_account_has_views(c->account) ? stf_account_decodes(c->account) : stf_source_blocks_decoded(c->source);
-}
-
 GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict, CSLConstList options,
                              GDALProgressFunc progress, void *progress_data) {
     stf_error err = {0};
@@ -184,11 +290,11 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
     bool done = run(&c, options, &err);
     if (done) {
         stf_stats stats = {&c.plan,
-                           &c.source->info,
+                           &c.told,
                            stf_budget_peak_bytes(c.budget),
-                           count_decodes(&c),
-                           c.result.spill_bytes,
-                           stf_account_spilled_bytes(c.account),
+                           c.decodes,
+                           c.result.spill_bytes + c.mask.result.spill_bytes,
+                           c.view_spill_bytes,
                            0};
         char **figures = stf_stats_metadata(&stats);
         stf_lease_end(c.lease); /* before the result is opened: its reads are the caller's */

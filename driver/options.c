@@ -290,8 +290,16 @@ static void collect_gtiff_options(CSLConstList user_options, stf_options *out) {
     out->gtiff_options = CSLSetNameValue(list, "INTERLEAVE", out->planes_apart ? "BAND" : "PIXEL");
 }
 
+/* GTiff's own default. */
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 9, 0)
+#define INTERNAL_MASK_DEFAULT "YES"
+#else
+#define INTERNAL_MASK_DEFAULT "NO"
+#endif
+
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
     memset(out, 0, sizeof(*out));
+    out->internal_mask = CPLTestBool(CPLGetConfigOption("GDAL_TIFF_INTERNAL_MASK", INTERNAL_MASK_DEFAULT));
     if (!check_raster(raster, err) || !refuse_what_is_not_there(user_options, err) ||
         !parse_byte_order(user_options, &out->swapped, err))
         return false;

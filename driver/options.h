@@ -56,6 +56,7 @@ typedef struct stf_options {
     bool planes_apart;        /* INTERLEAVE=BAND was asked for, be it of one band: what the directory says */
     stf_bigtiff bigtiff;
     bool swapped;         /* ENDIANNESS asks for the byte order that is not this host's */
+    bool internal_mask;   /* GDAL_TIFF_INTERNAL_MASK: a mask goes into the file, not beside it */
     bool sparse_ok;       /* tiles that are all nodata, or 0 without it, are left out */
     uint32_t threads;     /* >= 1, ALL_CPUS resolved */
     bool cap_named;       /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
@@ -71,7 +72,7 @@ char *stf_options_list_xml(void);
 /* Reads and validates everything. user_options may be NULL; keys beginning with '@' and keys that
  * are not ours are left to GDAL's own validation (a warning), not refused here. strict: the bStrict
  * of CreateCopy. On failure out holds nothing to free. Reads the config options
- * STREAMTIFF_MEMORY_CAP and GDAL_NUM_THREADS: the only place that reads the environment. */
+ * STREAMTIFF_MEMORY_CAP, GDAL_NUM_THREADS and GDAL_TIFF_INTERNAL_MASK: the only place that reads the environment. */
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err);
 
 /* What a view of a dataset takes of the same options: MEMORY_CAP and NUM_THREADS, with the same defaults. */

@@ -39,7 +39,7 @@ static void look_through_view(stf_source *source) {
 
 static bool init(stf_source *source, stf_error *err) {
     look_through_view(source);
-    if (!has_driver(source->dataset, NULL))
+    if (!has_driver(source->dataset, NULL) && !source->request.mask)
         return stf_source_bands_share_blocks(source->dataset) ? stf_source_init_rows(source, err)
                                                               : stf_source_init_scanlines(source, err);
     if (has_driver(source->dataset, "VRT")) {
@@ -50,7 +50,7 @@ static bool init(stf_source *source, stf_error *err) {
             return true;
         look_through_view(source); /* a plain VRT of a view */
     }
-    return stf_source_init_blocks(source, err);
+    return source->request.mask ? stf_source_init_mask(source, err) : stf_source_init_blocks(source, err);
 }
 
 stf_source *stf_source_create(GDALDatasetH dataset, const stf_source_request *request, stf_error *err) {

@@ -38,6 +38,7 @@ typedef struct stf_source_request {
     stf_lease *lease;        /* the copy's, with no share yet: what is read while describing is read under it */
     uint64_t cap_bytes;      /* as asked for; a view that the source pulls from works with half of it until the plan */
     bool leave_no_blocks;    /* nothing that a read of BLOCKS brings into GDAL's cache stays there */
+    bool mask; /* not the bands, but the mask of the first one, which is that of the dataset; type: Byte */
 } stf_source_request;
 
 typedef struct stf_source stf_source;
@@ -48,6 +49,7 @@ typedef struct stf_source_info {
     stf_group *groups; /* the source's own */
     uint32_t group_count;
     bool parallel_read;
+    bool may_be_constant;     /* units may come as one value, without pixels, also those not told by constants */
     stf_constants constants;  /* units that come as one value, without pixels */
     bool decodes_are_counted; /* stf_source_blocks_decoded counts; else the plan's figure is all there is */
     uint64_t unit_bytes, reader_bytes, reader_lease_bytes, lease_bytes;
@@ -87,6 +89,9 @@ const char *stf_source_kind_name(stf_source_kind kind); /* "BLOCKS", ... */
 stf_source *stf_source_derive(stf_source *inner, uint32_t band, const stf_operator *op, uint32_t passes,
                               stf_error *err);
 
+/* The mask that is read where the request says so. */
+GDALRasterBandH stf_source_mask_band(GDALDatasetH dataset);
+
 /* In the form the pipeline calls. */
 bool stf_source_read_unit(void *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
                           stf_error *err);
@@ -98,6 +103,7 @@ bool stf_source_init_blocks(stf_source *source, stf_error *err);
 /* Leaves *fits false where the VRT is none that can be planned on (then it is read as BLOCKS). */
 bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err);
 /* Bands may differ in type; where they differ in their blocks: stf_source_init_scanlines. */
+bool stf_source_init_mask(stf_source *source, stf_error *err);
 bool stf_source_init_rows(stf_source *source, stf_error *err);
 bool stf_source_init_scanlines(stf_source *source, stf_error *err);
 /* All bands have blocks of one size. */

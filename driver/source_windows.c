@@ -41,10 +41,15 @@ static bool read_window(stf_source *source, uint32_t reader, const stf_unit *uni
     pixels->pixels = buffer;
     pixels->row_bytes = (size_t)window->width * (size_t)pixel_bytes;
     pixels->band_bytes = pixels->row_bytes * window->height;
-    if (GDALDatasetRasterIOEx(source->dataset, GF_Read, (int)window->x, (int)window->y, (int)window->width,
-                              (int)window->height, buffer, (int)window->width, (int)window->height,
-                              source->request.type, GDALGetRasterCount(source->dataset), NULL, pixel_bytes,
-                              (GSpacing)pixels->row_bytes, (GSpacing)pixels->band_bytes, NULL) == CE_None)
+    if (source->request.mask) {
+        if (GDALRasterIOEx(stf_source_mask_band(source->dataset), GF_Read, (int)window->x, (int)window->y,
+                           (int)window->width, (int)window->height, buffer, (int)window->width, (int)window->height,
+                           source->request.type, pixel_bytes, (GSpacing)pixels->row_bytes, NULL) == CE_None)
+            return true;
+    } else if (GDALDatasetRasterIOEx(source->dataset, GF_Read, (int)window->x, (int)window->y, (int)window->width,
+                                     (int)window->height, buffer, (int)window->width, (int)window->height,
+                                     source->request.type, GDALGetRasterCount(source->dataset), NULL, pixel_bytes,
+                                     (GSpacing)pixels->row_bytes, (GSpacing)pixels->band_bytes, NULL) == CE_None)
         return true;
     char context[128];
     snprintf(context, sizeof context, "Reading %u x %u pixels at %u, %u of the VRT", window->width, window->height,
@@ -97,7 +102,7 @@ static void cut_windows(stf_source *source, const stf_underlay *underlay) {
     bool warped = grid->list != STF_UNDER_FILE;
     uint64_t sample_bytes = (uint64_t)GDALGetDataTypeSizeBytes(source->request.type);
     group->first_band = 0;
-    group->bands = (uint32_t)GDALGetRasterCount(source->dataset);
+    group->bands = source->request.mask ? 1 : (uint32_t)GDALGetRasterCount(source->dataset);
     group->x = window_axis(&lead->x, (uint32_t)GDALGetRasterXSize(source->dataset), grid->block_width_px, warped);
     group->y = window_axis(&lead->y, (uint32_t)GDALGetRasterYSize(source->dataset), grid->block_height_px, warped);
     if (!warped)
@@ -227,10 +232,12 @@ static bool init_windows(stf_source *source, stf_underlay *underlay, bool *fits,
 
 bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err) {
     *fits = false;
-    stf_underlay *underlay = stf_underlay_read(source->dataset, (uint32_t)GDALGetRasterCount(source->dataset));
+    bool mask = source->request.mask;
+    stf_underlay *underlay =
+        stf_underlay_read(source->dataset, mask ? 0 : (uint32_t)GDALGetRasterCount(source->dataset));
     if (!underlay)
         return true;
-    if (is_plain(source->dataset, underlay)) {
+    if (!mask && is_plain(source->dataset, underlay)) {
         source->unwrapped = unwrap(source->dataset, underlay->grids[underlay->lists[0].items[0].grid].path);
         if (source->unwrapped) {
             source->dataset = source->unwrapped;

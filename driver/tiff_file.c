@@ -88,6 +88,13 @@ bool stf_tiff_file_is_file(const char *target) {
     return VSIStatExL(target, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && VSI_ISREG(status.st_mode);
 }
 
+bool stf_tiff_file_can_have_sidecar(const char *target) {
+    VSIStatBufL status;
+    if (STARTS_WITH(target, "/vsistdout"))
+        return false;
+    return VSIStatExL(target, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) != 0 || VSI_ISREG(status.st_mode);
+}
+
 /* --- writing ----------------------------------------------------------------------------------- */
 
 static bool write_next(void *sink, const void *data, size_t bytes, stf_error *err) {
@@ -230,8 +237,8 @@ static bool write_directories(stf_tiff_file *file, const stf_image_tags *images,
     size_t header_bytes = fill_header(file->big, file->swapped, file->bytes, header);
     for (uint32_t i = 0; i < file->image_count; i++) {
         const image_tables *image = &file->images[i];
-        stf_tile_tables tables = {image->offsets, image->counts_bytes, image->tiles, images[i].tiled, file->swapped,
-                                  i + 1 < file->image_count};
+        stf_tile_tables tables = {image->offsets,  image->counts_bytes, image->tiles,
+                                  images[i].tiled, file->swapped,       i + 1 < file->image_count};
         if (!stf_directory_write(file->big, images[i].tags, &tables, file->bytes, write_next, file, err))
             return false;
     }

@@ -79,6 +79,9 @@ void stf_tiff_file_abort(stf_tiff_file *file);
 /* True where the target stands now as a file: pipes and the like can be neither opened again nor have a sidecar. */
 bool stf_tiff_file_is_file(const char *target);
 
+/* True where a file can stand beside the target, be it there already or not: not where it is a pipe or a device. */
+bool stf_tiff_file_can_have_sidecar(const char *target);
+
 /* Bytes written so far. */
 uint64_t stf_tiff_file_bytes(const stf_tiff_file *file);
 

@@ -471,7 +471,11 @@ static bool is_source(const CPLXMLNode *node) {
     return node->eType == CXT_Element && CSLFindString((CSLConstList)names, node->pszValue) >= 0;
 }
 
+#define MASK_BAND UINT32_MAX /* as a band's number */
+
 static const CPLXMLNode *band_node(const CPLXMLNode *root, uint32_t band) {
+    if (band == MASK_BAND)
+        return CPLGetXMLNode((CPLXMLNode *)root, "MaskBand.VRTRasterBand");
     for (const CPLXMLNode *node = root->psChild; node; node = node->psNext)
         if (node->eType == CXT_Element && EQUAL(node->pszValue, "VRTRasterBand") && --band == 0)
             return node;
@@ -506,11 +510,13 @@ static void follow(reading *r, uint32_t number, uint32_t band, const place *at, 
     r->depth--;
 }
 
-/* All bands of a dataset, as the top of a list. */
+/* All bands of a dataset, or (0) its mask, as the top of a list. */
 static void follow_all(reading *r, uint32_t number, uint32_t list, uint32_t bands) {
     const met_shape *shape = &r->met[number].shapes[0];
     const way_of_reading plainly = {-1, 0, false};
     place at = {{0, shape->width_px, 1, 0, 0, 0}, {0, shape->height_px, 1, 0, 0, 0}, list, false, true};
+    if (bands == 0)
+        follow(r, number, MASK_BAND, &at, &plainly, true);
     for (uint32_t band = 1; band <= bands && !r->failed; band++)
         follow(r, number, band, &at, &plainly, band == 1);
 }

@@ -1,0 +1,249 @@
+"""Per-dataset masks, inside the file and beside it: pixels, flags, tags and files as GTiff's, under the same cap."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import streamtiff
+import terrain
+import tiff_tags
+from osgeo import gdal
+from streamtiff import MIB
+
+WIDTH, HEIGHT = 700, 530  # edge tiles both ways, rows that are no whole bytes of bits in strips
+TILES = ["TILED=YES", "BLOCKXSIZE=128", "BLOCKYSIZE=64"]
+LAYOUTS = {
+    "tiles": TILES,
+    "strips": ["TILED=NO", "BLOCKYSIZE=40"],
+    "one strip": ["TILED=NO", "BLOCKYSIZE=1000"],
+    "strips that could be tiles": ["TILED=NO", "BLOCKYSIZE=16"],
+}
+
+
+@contextlib.contextmanager
+def internal_mask(value):
+    before = gdal.GetConfigOption("GDAL_TIFF_INTERNAL_MASK")
+    gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", value)
+    yield
+    gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", before)
+
+
+@pytest.fixture(params=["YES", "NO"])
+def inside(request):
+    with internal_mask(request.param):
+        yield request.param
+
+
+def blob(width, height, x0=0, y0=0):
+    """Valid within circles; a large part of it is all valid, another all invalid."""
+    x, y = np.meshgrid(np.arange(x0, x0 + width), np.arange(y0, y0 + height))
+    return np.where((x % 311 - 120) ** 2 + (y % 287 - 130) ** 2 < 100**2, 255, 0).astype(np.uint8)
+
+
+def make_masked(path, *options, bands=1, dtype="Byte", size=(WIDTH, HEIGHT), mask=None, internal=True):
+    """A GTiff of terrain with a mask."""
+    with internal_mask("YES" if internal else "NO"):
+        terrain.make_terrain(path, *size, dtype, bands, options)
+        dataset = gdal.Open(str(path), gdal.GA_Update)
+        dataset.CreateMaskBand(gdal.GMF_PER_DATASET)
+        dataset.GetRasterBand(1).GetMaskBand().WriteArray(blob(*size) if mask is None else mask)
+        dataset = None
+    return path
+
+
+def in_memory(bands=1, mask=None, size=(WIDTH, HEIGHT)):
+    dataset = gdal.GetDriverByName("MEM").Create("", *size, bands)
+    for band in range(bands):
+        dataset.GetRasterBand(band + 1).WriteArray(terrain.samples("Byte", 0, 0, *size, band=band))
+    dataset.CreateMaskBand(gdal.GMF_PER_DATASET)
+    dataset.GetRasterBand(1).GetMaskBand().WriteArray(blob(*size) if mask is None else mask)
+    return dataset
+
+
+def masks(path):
+    dataset = gdal.Open(str(path))
+    bands = [dataset.GetRasterBand(i + 1) for i in range(dataset.RasterCount)]
+    return [(band.GetMaskFlags(), band.GetMaskBand().ReadRaster()) for band in bands]
+
+
+def directories(path):
+    """Tags of all directories, but for where the tiles lie and how they compress."""
+    told = tiff_tags.directories(path.read_bytes())
+    return [{tag: value for tag, value in tags.items() if tag not in tiff_tags.PLACES} for tags in told]
+
+
+def same_masks(tmp_path, source, *options, also=()):
+    """Copies with both drivers, and compares all that there is."""
+    ours = streamtiff.same_as_gtiff(tmp_path, source, "PREDICTOR=1", *options, also=also)
+    theirs = tmp_path / "gtiff.tif"
+    assert masks(ours) == masks(theirs)
+    assert all(flags == gdal.GMF_PER_DATASET for flags, _ in masks(ours))
+    assert directories(ours)[1:] == directories(theirs)[1:]
+    beside = [path.with_name(path.name + ".msk") for path in (ours, theirs)]
+    assert beside[0].exists() == beside[1].exists() == (len(directories(ours)) == 1)
+    if beside[0].exists():
+        assert directories(beside[0]) == directories(beside[1])
+    names = [[path.split("/")[-1].split(".", 1)[1] for path in gdal.Open(str(p)).GetFileList()] for p in (ours, theirs)]
+    assert names[0] == names[1]
+    return ours
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("compress", ["NONE", "DEFLATE", "JPEG"])
+def test_layouts_and_codecs(tmp_path, inside, layout, compress):
+    size = (640, 512) if compress == "JPEG" else (WIDTH, HEIGHT)  # GTiff 3.6 fills cut tiles in another way
+    ours = same_masks(tmp_path, in_memory(size=size), f"COMPRESS={compress}", *LAYOUTS[layout])
+    assert len(directories(ours)) == (2 if inside == "YES" else 1)
+
+
+def test_default_is_that_of_the_version(tmp_path):
+    with internal_mask(None):
+        same_masks(tmp_path, in_memory(), "COMPRESS=DEFLATE", *TILES)
+
+
+@pytest.mark.parametrize("interleave", ["PIXEL", "BAND"])
+@pytest.mark.parametrize("big", ["YES", "NO"])
+def test_three_bands(tmp_path, inside, interleave, big):
+    options = ["COMPRESS=LZW", f"INTERLEAVE={interleave}", f"BIGTIFF={big}", *TILES]
+    same_masks(tmp_path, in_memory(bands=3), *options)
+
+
+@pytest.mark.parametrize("internal", [True, False])
+@pytest.mark.parametrize("compress", ["DEFLATE", "JPEG"])
+def test_of_a_gtiff(tmp_path, inside, internal, compress):
+    """Its colour blocks are decoded once, and so are those of its mask."""
+    path = make_masked(tmp_path / "in.tif", *TILES, f"COMPRESS={compress}", bands=3, internal=internal)
+    for layout in LAYOUTS.values():
+        ours = same_masks(tmp_path, path, "COMPRESS=DEFLATE", *layout)
+        figures = streamtiff.streaming(streamtiff.create_copy(ours, path, *layout))
+        grid = -(-WIDTH // 128) * -(-HEIGHT // 64)
+        colour = grid if gdal.Open(str(path)).GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE") == "PIXEL" else 3 * grid
+        assert figures["SOURCE_BLOCKS"] == figures["BLOCK_DECODES"] == figures["PREDICTED_DECODES"] == colour + grid
+
+
+def test_values_other_than_0_and_255(tmp_path, inside):
+    values = (np.arange(WIDTH * HEIGHT, dtype=np.int64).reshape(HEIGHT, WIDTH) // 7 % 256).astype(np.uint8)
+    same_masks(tmp_path, in_memory(mask=values), "COMPRESS=DEFLATE", *TILES)
+
+
+@pytest.mark.parametrize("valid", [0, 255])
+@pytest.mark.parametrize("sparse", ["YES", "NO"])
+def test_all_valid_or_all_not(tmp_path, inside, valid, sparse):
+    mask = np.full((HEIGHT, WIDTH), valid, np.uint8)
+    for layout in LAYOUTS.values():
+        ours = same_masks(tmp_path, in_memory(mask=mask), "COMPRESS=DEFLATE", f"SPARSE_OK={sparse}", *layout)
+        theirs = tmp_path / "gtiff.tif"
+        empty = [
+            [[place == 0 for place in values[1]] for tag, values in tags.items() if tag in (273, 324)]
+            for path in (ours, theirs)
+            for tags in tiff_tags.directories(path.read_bytes())
+        ]
+        assert empty[: len(empty) // 2] == empty[len(empty) // 2 :]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"srcWin": [101, 57, 512, 300]},
+        {"width": 350, "height": 265},
+        {"width": 350, "height": 265, "resampleAlg": "cubic"},
+        {"bandList": [2], "maskBand": 1},
+        {"maskBand": "mask"},
+        {"outputType": gdal.GDT_UInt16},
+    ],
+    ids=["window", "half", "cubic", "band as mask", "mask", "type"],
+)
+@pytest.mark.parametrize("internal", [True, False])
+def test_of_a_vrt(tmp_path, inside, internal, arguments):
+    path = make_masked(tmp_path / "in.tif", *TILES, "COMPRESS=DEFLATE", bands=3, internal=internal)
+    vrt = gdal.Translate(str(tmp_path / "in.vrt"), str(path), format="VRT", **arguments)
+    same_masks(tmp_path, vrt, "COMPRESS=DEFLATE", *TILES)
+    memory = gdal.Translate("", in_memory(bands=3), format="VRT", **arguments)
+    same_masks(tmp_path, memory, "COMPRESS=DEFLATE", *TILES)
+
+
+def test_mosaic(tmp_path, inside):
+    paths = []
+    for index in range(2):
+        paths.append(make_masked(tmp_path / f"in{index}.tif", *TILES, "COMPRESS=DEFLATE"))
+        dataset = gdal.Open(str(paths[-1]), gdal.GA_Update)
+        dataset.SetGeoTransform((500000 + 5000 * index, 10, 0, 4600000, 0, -10))
+        dataset = None
+    vrt = gdal.BuildVRT(str(tmp_path / "in.vrt"), [str(path) for path in paths])
+    assert vrt.GetRasterBand(1).GetMaskFlags() == gdal.GMF_PER_DATASET
+    same_masks(tmp_path, vrt, "COMPRESS=DEFLATE", *TILES)
+
+
+def test_alpha_and_nodata_are_no_masks(tmp_path, inside):
+    alpha = gdal.GetDriverByName("MEM").Create("", 100, 70, 4)
+    alpha.GetRasterBand(4).SetColorInterpretation(gdal.GCI_AlphaBand)
+    nodata = gdal.GetDriverByName("MEM").Create("", 100, 70, 1)
+    nodata.GetRasterBand(1).SetNoDataValue(0)
+    for source in (alpha, nodata):
+        ours = streamtiff.same_as_gtiff(tmp_path, source, "COMPRESS=LZW", "PREDICTOR=1", *TILES)
+        assert masks(ours) == masks(tmp_path / "gtiff.tif")
+        assert not (tmp_path / "streamtiff.tif.msk").exists()
+        assert len(directories(ours)) == 1
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.8, 0.97, 1])
+def test_cancelled_leaves_neither_file(tmp_path, inside, share):
+    source = in_memory()
+    text = streamtiff.refused(tmp_path / "out.tif", source, *TILES, callback=lambda done, *_: done < share)
+    assert "terminated" in text
+
+
+def test_progress_covers_both(tmp_path, inside):
+    told = []
+    streamtiff.create_copy(
+        tmp_path / "out.tif", in_memory(size=(3000, 3000)), *TILES, callback=lambda done, *_: told.append(done) or 1
+    )
+    assert told == sorted(told) and told[0] == 0 and told[-1] == 1
+    assert any(0.1 < done < 0.45 for done in told) and any(0.55 < done < 0.95 for done in told)
+
+
+def test_mask_that_cannot_be_read(tmp_path, inside):
+    """The error of the second pass: nothing is left, not even of the first."""
+    path = make_masked(tmp_path / "in.tif", *TILES, "COMPRESS=DEFLATE", mask=np.random.RandomState(1).randint(0, 2, (HEIGHT, WIDTH)) * 255)
+    dataset = gdal.Open(str(path))
+    offset = int(dataset.GetRasterBand(1).GetMaskBand().GetMetadataItem("BLOCK_OFFSET_2_3", "TIFF"))
+    dataset = None
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(b"\xff" * 40)
+    assert "mask" in streamtiff.refused(tmp_path / "out.tif", gdal.Open(str(path)), *TILES)
+
+
+def test_mask_beside_that_cannot_be_written(tmp_path):
+    (tmp_path / "out.tif.msk").mkdir()
+    with internal_mask("NO"):
+        assert "folder" in streamtiff.refused(tmp_path / "out.tif", in_memory(), *TILES)
+
+
+def test_pipe_has_no_file_beside(tmp_path):
+    with internal_mask("NO"), streamtiff.messages() as kept:
+        dataset = gdal.GetDriverByName("StreamTIFF").CreateCopy("/vsistdout_redirect//vsimem/pipe.tif", in_memory())
+    assert dataset is not None
+    assert len(kept) == 1 and "GDAL_TIFF_INTERNAL_MASK" in kept[0][2]
+    dataset = None
+    gdal.Unlink("/vsimem/pipe.tif")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("internal", ["YES", "NO"])
+@pytest.mark.parametrize("layout", [TILES, ["BLOCKYSIZE=300"]], ids=["tiles", "tall strips"])
+def test_cap_is_held_over_both_passes(tmp_path, monkeypatch, threads, internal, layout):
+    size = (3000, 2100)
+    monkeypatch.setenv("GDAL_TIFF_INTERNAL_MASK", internal)
+    path = make_masked(tmp_path / "in.tif", "COMPRESS=DEFLATE", *layout, size=size)
+    for cap in (2, 64):
+        job = {"source": str(path), "target": str(tmp_path / "out.tif"), "translate": {}, "dem": None}
+        figures = streamtiff.measured_copy({**job, "options": [f"MEMORY_CAP={cap}MB", f"NUM_THREADS={threads}"]})
+        told = {key: int(value) if value.isdigit() else value for key, value in figures["streaming"].items()}
+        streamtiff.check_figures(told)
+        if threads == 1:
+            assert told["PREDICTED_PEAK_BYTES"] <= 1.15 * told["PEAK_BYTES"]
+        if not streamtiff.SANITIZER:
+            assert figures["peak_rss_bytes"] <= told["CAP_BYTES"] + 8 * MIB
+        assert masks(tmp_path / "out.tif") == masks(path)
+        assert streamtiff.pixels(tmp_path / "out.tif") == streamtiff.pixels(path)

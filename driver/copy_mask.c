@@ -1,0 +1,204 @@
+/* The dataset's mask, in a pass of its own behind that of the bands: as one more image of the file, or as a file beside it.
+ *
+ * The mask has a block grid of its own in the source, and a tile grid of its own in the output, so it has a demand and a
+ * plan of its own, too. Only one of the passes runs at a time: the greater of their peaks is the copy's. What one pass
+ * holds while the other runs (tables of places) is in the demand of both. */
+#include <stdio.h>
+#include <string.h>
+
+#include "copy.h"
+#include "cpl_conv.h"
+#include "cpl_string.h"
+#include "stats.h"
+#include "tiff.h"
+
+#define TIFFTAG_GDAL_METADATA 42112
+#define DEFAULT_STRIP_BYTES 8192
+
+/* --- where it goes, and its tiles -------------------------------------------------------------- */
+
+/* As GTiff: masks made of nodata or alpha are told by these already. */
+static bool has_mask(const stf_copy *c) {
+    if (c->derive || GDALGetRasterCount(c->dataset) == 0)
+        return false;
+    int flags = GDALGetMaskFlags(GDALGetRasterBand(c->dataset, 1));
+    return (flags & GMF_PER_DATASET) != 0 && (flags & (GMF_ALL_VALID | GMF_ALPHA | GMF_NODATA)) == 0;
+}
+
+static void describe_grid(stf_copy *c) {
+    stf_mask *mask = &c->mask;
+    bool inside = mask->home == STF_MASK_INSIDE;
+    stf_tile_format *format = &mask->format;
+    format->tiled = c->options.tiled;
+    format->width_px = c->options.block_width_px;
+    format->height_px = c->options.block_height_px;
+    /* Beside the file: blocks of the raster where they can be tiles, whatever they are there; else strips of 8 KB. */
+    if (!inside && (format->width_px % 16 != 0 || format->height_px % 16 != 0)) {
+        uint32_t rows = c->raster.width_px < DEFAULT_STRIP_BYTES ? DEFAULT_STRIP_BYTES / c->raster.width_px : 1;
+        format->tiled = false;
+        format->width_px = c->raster.width_px;
+        format->height_px = rows < c->raster.height_px ? rows : c->raster.height_px;
+    } else if (!inside)
+        format->tiled = true;
+    format->samples = 1;
+    format->sample_bits = inside ? 1 : 8;
+    format->memory_bits = 8;
+    format->sample_format = SAMPLEFORMAT_UINT;
+    format->photometric = inside ? PHOTOMETRIC_MASK : PHOTOMETRIC_MINISBLACK;
+    format->codec.compression = COMPRESSION_ADOBE_DEFLATE;
+    format->codec.predictor = PREDICTOR_NONE;
+    format->codec.deflate_level = -1;
+    mask->plane.bands = 1;
+    mask->geometry.width_px = c->raster.width_px;
+    mask->geometry.height_px = c->raster.height_px;
+    mask->geometry.sample_bytes = 1;
+    mask->geometry.planes = &mask->plane;
+    mask->geometry.plane_count = 1;
+    mask->geometry.tile_x = stf_axis_make(c->raster.width_px, 0, format->width_px);
+    mask->geometry.tile_y = stf_axis_make(c->raster.height_px, 0, format->height_px);
+}
+
+void stf_copy_choose_mask(stf_copy *c) {
+    stf_mask *mask = &c->mask;
+    if (!has_mask(c))
+        return;
+    mask->home = c->options.internal_mask ? STF_MASK_INSIDE : STF_MASK_BESIDE;
+    if (mask->home == STF_MASK_BESIDE && !stf_tiff_file_can_have_sidecar(c->target)) {
+        mask->home = STF_MASK_NONE;
+        CPLError(CE_Warning, CPLE_AppDefined,
+                 "The mask is not written: there is no file that it could lie beside. Set GDAL_TIFF_INTERNAL_MASK=YES");
+        return;
+    }
+    if (mask->home == STF_MASK_BESIDE)
+        mask->path = CPLStrdup(CPLSPrintf("%s.msk", c->target));
+    describe_grid(c);
+    /* The file beside is an ordinary one, and has all its tiles. */
+    stf_sparse_init(&mask->sparse, c->options.sparse_ok && mask->home == STF_MASK_INSIDE, GDT_Byte, NULL,
+                    mask->format.sample_bits, SAMPLEFORMAT_UINT);
+}
+
+uint64_t stf_copy_mask_places_bytes(const stf_copy *c) {
+    return c->mask.home == STF_MASK_NONE ? 0 : stf_tiff_file_table_bytes(stf_geometry_tiles(&c->mask.geometry));
+}
+
+/* --- planning ---------------------------------------------------------------------------------- */
+
+static bool describe_demand(stf_copy *c, stf_error *err) {
+    stf_mask *mask = &c->mask;
+    const stf_source_info *info = &mask->source->info;
+    stf_demand *demand = &mask->demand;
+    uint64_t places =
+        stf_add(stf_tiff_file_table_bytes(stf_geometry_tiles(&c->geometry)), stf_copy_mask_places_bytes(c));
+    mask->geometry.groups = info->groups;
+    mask->geometry.group_count = info->group_count;
+    memset(demand, 0, sizeof *demand);
+    demand->geometry = &mask->geometry;
+    demand->cap_bytes = c->plan.cap_bytes;
+    demand->threads = c->options.threads;
+    demand->parallel_read = info->parallel_read;
+    demand->may_be_constant = info->may_be_constant || info->constants.of_unit != NULL;
+    demand->constants = info->constants;
+    demand->unit_bytes = info->unit_bytes;
+    demand->reader_bytes = info->reader_bytes;
+    demand->reader_lease_bytes = info->reader_lease_bytes;
+    demand->slot_bytes = stf_encoder_bound_bytes(&mask->format);
+    demand->encoder_bytes = stf_encoder_cost_bytes(&mask->format);
+    places = stf_add(places, mask->beside_bytes);
+    demand->table_bytes = stf_add(places, stf_add(stf_pipeline_table_bytes(&mask->geometry), info->kept_bytes));
+    demand->lease_bytes = info->lease_bytes;
+    demand->source_blocks = info->source_blocks;
+    demand->shared = info->shared;
+    demand->decodes_before = info->decodes_before;
+    if (demand->slot_bytes > INT64_MAX || demand->unit_bytes > INT64_MAX)
+        return stf_fail(err, CPLE_NotSupported, "A block of %u x %u pixels of the mask is too large",
+                        mask->format.width_px, mask->format.height_px);
+    return true;
+}
+
+bool stf_copy_open_mask(stf_copy *c, stf_error *err) {
+    stf_mask *mask = &c->mask;
+    stf_source_request request = {0};
+    request.type = GDT_Byte;
+    request.tile_height_px = mask->format.height_px;
+    request.lease = c->lease;
+    request.cap_bytes = c->options.cap_bytes;
+    request.mask = true;
+    mask->source = stf_source_create(c->dataset, &request, err);
+    return mask->source && describe_demand(c, err) && stf_plan_make(&mask->demand, &mask->plan, err);
+}
+
+void stf_copy_close_mask(stf_copy *c) {
+    stf_source_destroy(c->mask.source);
+    c->mask.source = NULL;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* The source of the mask is let go until its turn comes: what it opens would lie beside what the bands need. */
+bool stf_copy_plan_mask(stf_copy *c, stf_error *err) {
+    stf_mask *mask = &c->mask;
+    stf_plan *plan = &c->plan;
+    if (mask->home == STF_MASK_NONE)
+        return true;
+    if (!stf_copy_open_mask(c, err))
+        return false;
+    stf_stats_debug_plan(&mask->plan, &mask->source->info);
+    plan->floor_bytes = larger(plan->floor_bytes, mask->plan.floor_bytes);
+    plan->cap_bytes = larger(plan->cap_bytes, mask->plan.cap_bytes);
+    plan->predicted_peak_bytes = larger(plan->predicted_peak_bytes, mask->plan.predicted_peak_bytes);
+    plan->decodes += mask->plan.decodes;
+    plan->spill_bytes += mask->plan.spill_bytes;
+    c->told.source_blocks += mask->source->info.source_blocks;
+    stf_copy_close_mask(c);
+    return true;
+}
+
+/* --- the directory ----------------------------------------------------------------------------- */
+
+/* Every band has this mask: GDAL finds it so in a file beside. */
+static bool set_flags(stf_copy *c, stf_error *err) {
+    const char *item = "  <Item name=\"INTERNAL_MASK_FLAGS_%u\">2</Item>\n";
+    size_t room = 64 + (size_t)c->raster.bands * 64, used = 0;
+    char *text = VSIMalloc(room);
+    if (!text)
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the flags of %u bands", c->raster.bands);
+    used += (size_t)snprintf(text, room, "<GDALMetadata>\n");
+    for (uint32_t band = 1; band <= c->raster.bands; band++)
+        used += (size_t)snprintf(text + used, room - used, item, band);
+    used += (size_t)snprintf(text + used, room - used, "</GDALMetadata>\n");
+    bool done = stf_tag_list_set(&c->mask.tags, TIFFTAG_GDAL_METADATA, TIFF_ASCII, used + 1, text, err);
+    VSIFree(text);
+    return done;
+}
+
+bool stf_copy_set_mask_structure(stf_copy *c, stf_error *err) {
+    const stf_tile_format *format = &c->mask.format;
+    stf_tag_list *tags = &c->mask.tags;
+    bool inside = c->mask.home == STF_MASK_INSIDE;
+    if (inside ? !stf_tag_list_set_long(tags, TIFFTAG_SUBFILETYPE, FILETYPE_MASK, err) : !set_flags(c, err))
+        return false;
+    bool done =
+        stf_copy_set_length(tags, TIFFTAG_IMAGEWIDTH, c->raster.width_px, err) &&
+        stf_copy_set_length(tags, TIFFTAG_IMAGELENGTH, c->raster.height_px, err) &&
+        stf_tag_list_set_short(tags, TIFFTAG_BITSPERSAMPLE, format->sample_bits, err) &&
+        stf_tag_list_set_short(tags, TIFFTAG_SAMPLEFORMAT, format->sample_format, err) &&
+        stf_tag_list_set_short(tags, TIFFTAG_COMPRESSION, format->codec.compression, err) &&
+        stf_tag_list_set_short(tags, TIFFTAG_PREDICTOR, format->codec.predictor, err) &&
+        stf_tag_list_set_short(tags, TIFFTAG_PHOTOMETRIC, format->photometric, err) &&
+        stf_tag_list_set_short(tags, TIFFTAG_SAMPLESPERPIXEL, 1, err) &&
+        stf_tag_list_set_short(tags, TIFFTAG_PLANARCONFIG, inside ? PLANARCONFIG_CONTIG : PLANARCONFIG_SEPARATE, err);
+    if (!format->tiled)
+        return done && stf_copy_set_length(tags, TIFFTAG_ROWSPERSTRIP, format->height_px, err);
+    return done && stf_copy_set_length(tags, TIFFTAG_TILEWIDTH, format->width_px, err) &&
+           stf_copy_set_length(tags, TIFFTAG_TILELENGTH, format->height_px, err);
+}
+
+void stf_copy_free_mask(stf_copy *c) {
+    stf_copy_close_mask(c);
+    stf_tiff_file_abort(c->mask.file);
+    stf_tag_list_free(&c->mask.result.codec_tags);
+    stf_tag_list_free(&c->mask.tags);
+    CPLFree(c->mask.path);
+}
