@@ -6,44 +6,14 @@
 #include <string.h>
 
 #include "cpl_conv.h"
-#include "cpl_minixml.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
 #include "gtiff_cost.h"
 #include "source.h"
-#include "underlay.h"
+#include "underlay_met.h"
 
-#define FILES_OPENED 16    /* so many are opened to see how they are stored; further ones are taken to be alike */
 #define DEEPEST 16         /* VRTs of VRTs; GDAL itself stops at 32 */
-#define OVERVIEWS 12       /* of a file that are looked at */
 #define CHUNK_PX 1100000.0 /* RasterIO resamples about so many source pixels at a time */
-#define VRT_BASE_BYTES ((uint64_t)32 << 10)
-
-typedef enum { MET_FILE, MET_VRT, MET_WARPED } met_kind;
-
-typedef struct met_shape {
-    uint32_t width_px, height_px, block_width_px, block_height_px;
-    uint64_t band_bytes; /* one block in the cache */
-} met_shape;
-
-/* A dataset met on the way down. */
-typedef struct met_dataset {
-    char *owner, *path; /* GDAL opens a file once for each VRT that shows it */
-    met_kind kind;
-    met_shape shapes[1 + OVERVIEWS]; /* itself, and its overviews */
-    uint32_t shape_count, bands, bands_at_once, sample_bytes;
-    uint64_t reader_bytes;
-    CPLXMLNode *tree, *root; /* of a VRT; root lies in tree */
-    uint32_t grid;           /* of a warped VRT */
-} met_dataset;
-
-typedef struct reading {
-    stf_underlay *under;
-    met_dataset *met;
-    uint32_t met_count, met_room;
-    uint32_t depth, files_opened;
-    bool failed; /* something does not tell what it shows */
-} reading;
 
 /* Where a dataset shows in the top of its list. */
 typedef struct place {
@@ -51,201 +21,6 @@ typedef struct place {
     uint32_t list;
     bool simple, first_level;
 } place;
-
-static void *grow(void *items, uint32_t count, uint32_t *room, size_t item_bytes) {
-    if (count < *room)
-        return items;
-    *room = *room ? 2 * *room : 8;
-    return CPLRealloc(items, *room * item_bytes);
-}
-
-static double number(const CPLXMLNode *node, const char *path, double otherwise) {
-    const char *text = CPLGetXMLValue(node, path, NULL);
-    return text ? CPLAtof(text) : otherwise;
-}
-
-/* --- datasets met ------------------------------------------------------------------------------ */
-
-static met_shape shape_of(GDALRasterBandH band) {
-    met_shape shape = {(uint32_t)GDALGetRasterBandXSize(band), (uint32_t)GDALGetRasterBandYSize(band), 0, 0, 0};
-    int width, height;
-    GDALGetBlockSize(band, &width, &height);
-    shape.block_width_px = (uint32_t)width;
-    shape.block_height_px = (uint32_t)height;
-    shape.band_bytes = stf_source_cached_block_bytes(
-        stf_mul((uint64_t)width * (uint64_t)height, (uint64_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band))));
-    return shape;
-}
-
-static void describe_file(met_dataset *met, GDALDatasetH dataset) {
-    GDALRasterBandH band = GDALGetRasterBand(dataset, 1);
-    const char *interleave = GDALGetMetadataItem(dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
-    met->kind = MET_FILE;
-    met->bands = (uint32_t)GDALGetRasterCount(dataset);
-    met->bands_at_once = met->bands > 1 && interleave && EQUAL(interleave, "PIXEL") ? met->bands : 1;
-    met->sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(band));
-    met->reader_bytes = stf_gtiff_reader_bytes(dataset, 0, met->bands_at_once);
-    met->shapes[met->shape_count++] = shape_of(band);
-    for (int i = 0; i < GDALGetOverviewCount(band) && met->shape_count <= OVERVIEWS; i++)
-        met->shapes[met->shape_count++] = shape_of(GDALGetOverview(band, i));
-}
-
-static const char *resolve(const met_dataset *in, const CPLXMLNode *node, const char *name_path) {
-    char flag[64];
-    snprintf(flag, sizeof flag, "%s.relativeToVRT", name_path);
-    const char *name = CPLGetXMLValue(node, name_path, "");
-    bool relative = atoi(CPLGetXMLValue(node, flag, "0")) != 0;
-    return relative ? CPLProjectRelativeFilename(CPLGetPath(in->path), name) : name;
-}
-
-/* The grid of a warped VRT, and the windows of its blocks; what it shows is followed by the caller. */
-static bool describe_warped(reading *r, met_dataset *met, GDALDatasetH vrt) {
-    stf_underlay *under = r->under;
-    CPLXMLNode *options = CPLGetXMLNode(met->root, "GDALWarpOptions");
-    CPLXMLNode *source = options ? CPLGetXMLNode(options, "SourceDataset") : NULL;
-    if (!source || CPLGetXMLValue(source, NULL, "")[0] == '\0')
-        return false;
-    char *path = CPLStrdup(resolve(met, options, "SourceDataset"));
-    CPLSetXMLValue(options, "SourceDataset", path);
-    CPLSetXMLValue(options, "SourceDataset.#relativeToVRT", "0");
-    CPLFree(path);
-    met_shape shape = shape_of(GDALGetRasterBand(vrt, 1));
-    met->kind = MET_WARPED;
-    met->shapes[met->shape_count++] = shape;
-    met->bands = (uint32_t)GDALGetRasterCount(vrt);
-    met->bands_at_once = met->bands;
-    met->sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(GDALGetRasterBand(vrt, 1)));
-    under->grids = grow(under->grids, under->grid_count, &under->grid_room, sizeof *under->grids);
-    met->grid = under->grid_count;
-    stf_under_grid *grid = &under->grids[under->grid_count++];
-    memset(grid, 0, sizeof *grid);
-    grid->path = CPLStrdup(met->path);
-    grid->source = r->met_count;
-    grid->width_px = shape.width_px;
-    grid->height_px = shape.height_px;
-    grid->block_width_px = shape.block_width_px;
-    grid->block_height_px = shape.block_height_px;
-    grid->columns = (shape.width_px - 1) / shape.block_width_px + 1;
-    grid->rows = (shape.height_px - 1) / shape.block_height_px + 1;
-    grid->band_bytes = shape.band_bytes;
-    grid->bands_at_once = met->bands;
-    under->lists = grow(under->lists, under->list_count, &under->list_room, sizeof *under->lists);
-    memset(&under->lists[under->list_count], 0, sizeof *under->lists);
-    grid->list = under->list_count++;
-    return stf_under_warp_windows(grid, options);
-}
-
-/* The metadata leave out the properties of sources that were not opened yet; the file has them. */
-static void prefer_file(met_dataset *met) {
-    if (met->path[0] == '\0' || met->path[0] == '<')
-        return;
-    CPLXMLNode *tree = CPLParseXMLFile(met->path);
-    if (tree && CPLGetXMLNode(tree, "=VRTDataset")) {
-        CPLDestroyXMLNode(met->tree);
-        met->tree = tree;
-    } else {
-        CPLDestroyXMLNode(tree);
-    }
-}
-
-static bool describe_vrt(reading *r, met_dataset *met, GDALDatasetH vrt) {
-    char **metadata = GDALGetMetadata(vrt, "xml:VRT");
-    met->kind = MET_VRT;
-    met->tree = metadata && metadata[0] ? CPLParseXMLString(metadata[0]) : NULL;
-    if (met->tree && !strstr(metadata[0], "<SourceProperties") && GDALGetAccess(vrt) == GA_ReadOnly)
-        prefer_file(met);
-    met->root = met->tree ? CPLGetXMLNode(met->tree, "=VRTDataset") : NULL;
-    if (!met->root)
-        return false;
-    met->shapes[0].width_px = (uint32_t)GDALGetRasterXSize(vrt);
-    met->shapes[0].height_px = (uint32_t)GDALGetRasterYSize(vrt);
-    met->reader_bytes = VRT_BASE_BYTES + 2 * strlen(metadata[0]);
-    const char *kind = CPLGetXMLValue(met->root, "subClass", NULL);
-    return !kind || (EQUAL(kind, "VRTWarpedDataset") && describe_warped(r, met, vrt));
-}
-
-static bool describe(reading *r, met_dataset *met, GDALDatasetH dataset) {
-    GDALDriverH driver = GDALGetDatasetDriver(dataset);
-    if (GDALGetRasterCount(dataset) == 0)
-        return false;
-    if (driver && EQUAL(GDALGetDriverShortName(driver), "VRT"))
-        return describe_vrt(r, met, dataset);
-    describe_file(met, dataset);
-    return true;
-}
-
-static uint32_t keep(reading *r, const met_dataset *met) {
-    r->met = grow(r->met, r->met_count, &r->met_room, sizeof *r->met);
-    r->met[r->met_count] = *met;
-    return r->met_count++;
-}
-
-/* A file that its VRT describes, once enough of its kind have been opened. False: it must be opened. */
-static bool take_on_trust(const reading *r, met_dataset *met, const CPLXMLNode *node) {
-    const met_dataset *like = NULL;
-    GDALDataType type = GDALGetDataTypeByName(CPLGetXMLValue(node, "SourceProperties.DataType", ""));
-    met_shape shape = {(uint32_t)number(node, "SourceProperties.RasterXSize", 0),
-                       (uint32_t)number(node, "SourceProperties.RasterYSize", 0),
-                       (uint32_t)number(node, "SourceProperties.BlockXSize", 0),
-                       (uint32_t)number(node, "SourceProperties.BlockYSize", 0), 0};
-    for (uint32_t i = r->met_count; i-- > 0 && !like;)
-        if (r->met[i].kind == MET_FILE)
-            like = &r->met[i];
-    if (r->files_opened < FILES_OPENED || !like || type == GDT_Unknown || shape.width_px == 0 || shape.height_px == 0 ||
-        shape.block_width_px == 0 || shape.block_height_px == 0 ||
-        !EQUAL(CPLGetExtension(met->path), CPLGetExtension(like->path)))
-        return false;
-    shape.band_bytes = stf_source_cached_block_bytes(
-        stf_mul((uint64_t)shape.block_width_px * shape.block_height_px, (uint64_t)GDALGetDataTypeSizeBytes(type)));
-    met->kind = MET_FILE;
-    met->shapes[met->shape_count++] = shape;
-    met->bands = like->bands;
-    met->bands_at_once = like->bands_at_once;
-    met->sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(type);
-    met->reader_bytes = like->reader_bytes;
-    return true;
-}
-
-/* Its number; it is opened where it was not met before. A failure is kept, too. node: of the source; may be NULL. */
-static uint32_t meet(reading *r, const char *owner, const char *path, GDALDatasetH dataset, const CPLXMLNode *node) {
-    for (uint32_t i = r->met_count; i-- > 0;)
-        if (strcmp(r->met[i].path, path) == 0 && strcmp(r->met[i].owner, owner) == 0)
-            return i;
-    met_dataset met = {0};
-    met.owner = CPLStrdup(owner);
-    met.path = CPLStrdup(path);
-    if (node && take_on_trust(r, &met, node))
-        return keep(r, &met);
-    r->files_opened++;
-    GDALDatasetH opened =
-        dataset ? dataset : GDALOpenEx(path, GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, NULL, NULL, NULL);
-    if (!opened || !describe(r, &met, opened))
-        r->failed = true;
-    if (!dataset)
-        GDALClose(opened);
-    return keep(r, &met);
-}
-
-/* A VRT that is written out within another's XML (GDAL >= 3.13, for sources without a name). */
-static uint32_t meet_embedded(reading *r, const char *owner, const CPLXMLNode *node) {
-    char name[32];
-    met_dataset met = {0};
-    snprintf(name, sizeof name, "%p", (const void *)node);
-    for (uint32_t i = r->met_count; i-- > 0;)
-        if (strcmp(r->met[i].path, name) == 0)
-            return i;
-    met.kind = MET_VRT;
-    met.owner = CPLStrdup(owner);
-    met.path = CPLStrdup(name);
-    CPLXMLNode alone = *node;
-    alone.psNext = NULL;
-    met.tree = CPLCloneXMLTree(&alone);
-    met.root = met.tree;
-    met.shapes[0].width_px = (uint32_t)number(met.root, "rasterXSize", 0);
-    met.shapes[0].height_px = (uint32_t)number(met.root, "rasterYSize", 0);
-    r->failed = r->failed || CPLGetXMLValue(met.root, "subClass", NULL) || met.shapes[0].width_px == 0;
-    return keep(r, &met);
-}
 
 /* --- layers ------------------------------------------------------------------------------------ */
 
@@ -273,7 +48,7 @@ static way_of_reading way_of(const CPLXMLNode *node) {
     if (EQUAL(node->pszValue, "AveragedSource"))
         way.radius = 0;
     if (EQUAL(node->pszValue, "KernelFilteredSource"))
-        way.filter_px = floor((number(node, "Kernel.Size", 3) - 1) / 2);
+        way.filter_px = floor((stf_under_number(node, "Kernel.Size", 3) - 1) / 2);
     return way;
 }
 
@@ -286,7 +61,7 @@ static double halo(const way_of_reading *way, double ratio) {
 }
 
 /* GDAL reads a reduced raster from the overview that is just large enough. */
-static uint32_t overview_for(const met_dataset *met, double ratio, bool nearest) {
+static uint32_t overview_for(const stf_met_dataset *met, double ratio, bool nearest) {
     uint32_t best = 0;
     double best_ratio = 1;
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 9, 0)
@@ -305,18 +80,18 @@ static uint32_t overview_for(const met_dataset *met, double ratio, bool nearest)
     return best;
 }
 
-static uint32_t grid_of(reading *r, uint32_t number, uint32_t level) {
+static uint32_t grid_of(stf_under_reading *r, uint32_t number, uint32_t level) {
     stf_underlay *under = r->under;
-    const met_dataset *met = &r->met[number];
+    const stf_met_dataset *met = &r->met[number];
     if (met->kind == MET_WARPED)
         return met->grid;
     for (uint32_t i = under->grid_count; i-- > 0;)
         if (under->grids[i].list == STF_UNDER_FILE && under->grids[i].source == number &&
             under->grids[i].level == level)
             return i;
-    under->grids = grow(under->grids, under->grid_count, &under->grid_room, sizeof *under->grids);
+    under->grids = stf_under_grow(under->grids, under->grid_count, &under->grid_room, sizeof *under->grids);
     stf_under_grid *grid = &under->grids[under->grid_count];
-    const met_shape *shape = &met->shapes[level];
+    const stf_met_shape *shape = &met->shapes[level];
     memset(grid, 0, sizeof *grid);
     grid->path = CPLStrdup(met->path);
     grid->source = number;
@@ -340,7 +115,7 @@ static bool is_same_axis(const stf_under_axis *a, const stf_under_axis *b) {
 }
 
 /* A layer that another band of the top shows as well is one layer. */
-static void add_layer(reading *r, const place *at, stf_under_layer layer, bool first_band) {
+static void add_layer(stf_under_reading *r, const place *at, stf_under_layer layer, bool first_band) {
     stf_under_list *list = &r->under->lists[at->list];
     for (uint32_t i = 0; i < list->count && !first_band; i++) {
         stf_under_layer *other = &list->items[i];
@@ -350,7 +125,7 @@ static void add_layer(reading *r, const place *at, stf_under_layer layer, bool f
             return;
         }
     }
-    list->items = grow(list->items, list->count, &list->room, sizeof *list->items);
+    list->items = stf_under_grow(list->items, list->count, &list->room, sizeof *list->items);
     list->items[list->count++] = layer;
 }
 
@@ -384,13 +159,13 @@ static double inner_halo(const way_of_reading *way, const stf_under_axis *axis) 
     return halo(way, axis->scale);
 }
 
-static void follow(reading *r, uint32_t number, uint32_t band, const place *at, const way_of_reading *way,
+static void follow(stf_under_reading *r, uint32_t number, uint32_t band, const place *at, const way_of_reading *way,
                    bool first_band);
 
 /* The end of the way down: a file, or a warped VRT. */
-static void end_at(reading *r, uint32_t number, uint32_t band, const place *at, const way_of_reading *way,
+static void end_at(stf_under_reading *r, uint32_t number, uint32_t band, const place *at, const way_of_reading *way,
                    bool first_band) {
-    const met_dataset *met = &r->met[number];
+    const stf_met_dataset *met = &r->met[number];
     stf_under_layer layer = {0};
     layer.x = at->x;
     layer.y = at->y;
@@ -427,38 +202,38 @@ static bool place_axis(const stf_under_axis *vrt, double shown_at, double shown_
     return axis->begin < axis->end;
 }
 
-static uint32_t meet_source(reading *r, const met_dataset *vrt, const CPLXMLNode *node) {
+static uint32_t meet_source(stf_under_reading *r, const stf_met_dataset *vrt, const CPLXMLNode *node) {
     const CPLXMLNode *embedded = CPLGetXMLNode((CPLXMLNode *)node, "VRTDataset");
     char *owner = CPLStrdup(vrt->path);
-    char *path = CPLStrdup(embedded ? "" : resolve(vrt, node, "SourceFilename"));
+    char *path = CPLStrdup(embedded ? "" : stf_under_resolve(vrt, node, "SourceFilename"));
     uint32_t number = 0;
     if (!embedded && path[0] == '\0')
         r->failed = true;
     else
-        number = embedded ? meet_embedded(r, owner, embedded) : meet(r, owner, path, NULL, node);
+        number = embedded ? stf_under_meet_embedded(r, owner, embedded) : stf_under_meet(r, owner, path, NULL, node);
     CPLFree(owner);
     CPLFree(path);
     return number;
 }
 
 /* passed_on: halo of the way the VRT itself is read, in the top's pixels: it widens what is asked of each source. */
-static void follow_source(reading *r, uint32_t vrt_number, const CPLXMLNode *node, uint32_t band, const place *at,
-                          const way_of_reading *vrt_way, bool first_band) {
-    met_shape vrt = r->met[vrt_number].shapes[0];
+static void follow_source(stf_under_reading *r, uint32_t vrt_number, const CPLXMLNode *node, uint32_t band,
+                          const place *at, const way_of_reading *vrt_way, bool first_band) {
+    stf_met_shape vrt = r->met[vrt_number].shapes[0];
     uint32_t number_of_source = meet_source(r, &r->met[vrt_number], node);
     if (r->failed)
         return;
-    const met_shape *shape = &r->met[number_of_source].shapes[0];
+    const stf_met_shape *shape = &r->met[number_of_source].shapes[0];
     double passed_x = halo(vrt_way, at->x.scale) / at->x.scale, passed_y = halo(vrt_way, at->y.scale) / at->y.scale;
     place inside = *at;
-    if (!place_axis(&at->x, number(node, "DstRect.xOff", 0), number(node, "DstRect.xSize", vrt.width_px),
-                    number(node, "SrcRect.xOff", 0), number(node, "SrcRect.xSize", shape->width_px), passed_x,
-                    &inside.x) ||
-        !place_axis(&at->y, number(node, "DstRect.yOff", 0), number(node, "DstRect.ySize", vrt.height_px),
-                    number(node, "SrcRect.yOff", 0), number(node, "SrcRect.ySize", shape->height_px), passed_y,
-                    &inside.y))
+    if (!place_axis(&at->x, stf_under_number(node, "DstRect.xOff", 0),
+                    stf_under_number(node, "DstRect.xSize", vrt.width_px), stf_under_number(node, "SrcRect.xOff", 0),
+                    stf_under_number(node, "SrcRect.xSize", shape->width_px), passed_x, &inside.x) ||
+        !place_axis(&at->y, stf_under_number(node, "DstRect.yOff", 0),
+                    stf_under_number(node, "DstRect.ySize", vrt.height_px), stf_under_number(node, "SrcRect.yOff", 0),
+                    stf_under_number(node, "SrcRect.ySize", shape->height_px), passed_y, &inside.y))
         return; /* lies outside of what is shown */
-    uint32_t source_band = (uint32_t)number(node, "SourceBand", 1);
+    uint32_t source_band = (uint32_t)stf_under_number(node, "SourceBand", 1);
     inside.simple = at->first_level && EQUAL(node->pszValue, "SimpleSource") && source_band == band;
     inside.first_level = false;
     way_of_reading way = way_of(node);
@@ -482,15 +257,15 @@ static const CPLXMLNode *band_node(const CPLXMLNode *root, uint32_t band) {
     return NULL;
 }
 
-static void follow_vrt(reading *r, uint32_t vrt, uint32_t band, const place *vrt_at, const way_of_reading *way,
-                       bool first_band) {
+static void follow_vrt(stf_under_reading *r, uint32_t vrt, uint32_t band, const place *vrt_at,
+                       const way_of_reading *way, bool first_band) {
     place derived = *vrt_at; /* a derived band computes something of its own from its sources */
     const place *at = &derived;
     const CPLXMLNode *node = band_node(r->met[vrt].root, band > 0 ? band : 1);
     const char *kind = node ? CPLGetXMLValue(node, "subClass", "VRTSourcedRasterBand") : "";
     way_of_reading its_way = *way;
     if (EQUAL(kind, "VRTDerivedRasterBand")) {
-        its_way.filter_px += number(node, "BufferRadius", 0);
+        its_way.filter_px += stf_under_number(node, "BufferRadius", 0);
         derived.first_level = false;
     } else if (!EQUAL(kind, "VRTSourcedRasterBand"))
         r->failed = true;
@@ -499,7 +274,7 @@ static void follow_vrt(reading *r, uint32_t vrt, uint32_t band, const place *vrt
             follow_source(r, vrt, child, band, at, &its_way, first_band);
 }
 
-static void follow(reading *r, uint32_t number, uint32_t band, const place *at, const way_of_reading *way,
+static void follow(stf_under_reading *r, uint32_t number, uint32_t band, const place *at, const way_of_reading *way,
                    bool first_band) {
     if (++r->depth > DEEPEST)
         r->failed = true;
@@ -511,8 +286,8 @@ static void follow(reading *r, uint32_t number, uint32_t band, const place *at, 
 }
 
 /* All bands of a dataset, or (0) its mask, as the top of a list. */
-static void follow_all(reading *r, uint32_t number, uint32_t list, uint32_t bands) {
-    const met_shape *shape = &r->met[number].shapes[0];
+static void follow_all(stf_under_reading *r, uint32_t number, uint32_t list, uint32_t bands) {
+    const stf_met_shape *shape = &r->met[number].shapes[0];
     const way_of_reading plainly = {-1, 0, false};
     place at = {{0, shape->width_px, 1, 0, 0, 0}, {0, shape->height_px, 1, 0, 0, 0}, list, false, true};
     if (bands == 0)
@@ -523,7 +298,7 @@ static void follow_all(reading *r, uint32_t number, uint32_t list, uint32_t band
 
 /* --- all of it --------------------------------------------------------------------------------- */
 
-static uint32_t bands_of(const met_dataset *met) {
+static uint32_t bands_of(const stf_met_dataset *met) {
     uint32_t bands = 0;
     if (met->kind != MET_VRT)
         return met->bands;
@@ -533,14 +308,14 @@ static uint32_t bands_of(const met_dataset *met) {
 }
 
 /* What warped VRTs show; it may bring up further ones. */
-static void follow_warped(reading *r) {
+static void follow_warped(stf_under_reading *r) {
     for (uint32_t g = 0; g < r->under->grid_count && !r->failed; g++) {
         if (r->under->grids[g].list == STF_UNDER_FILE)
             continue;
-        const met_dataset *met = &r->met[r->under->grids[g].source];
+        const stf_met_dataset *met = &r->met[r->under->grids[g].source];
         char *owner = CPLStrdup(met->path);
         char *path = CPLStrdup(CPLGetXMLValue(met->root, "GDALWarpOptions.SourceDataset", ""));
-        uint32_t source = meet(r, owner, path, NULL, NULL);
+        uint32_t source = stf_under_meet(r, owner, path, NULL, NULL);
         if (!r->failed)
             follow_all(r, source, r->under->grids[g].list, bands_of(&r->met[source]));
         CPLFree(owner);
@@ -549,7 +324,7 @@ static void follow_warped(reading *r) {
 }
 
 /* Bands of one place of each grid, and the numbers of its blocks. */
-static void number_blocks(reading *r) {
+static void number_blocks(stf_under_reading *r) {
     stf_underlay *under = r->under;
     uint64_t blocks = 0;
     for (uint32_t i = 0; i < under->list_count; i++)
@@ -572,7 +347,7 @@ static void number_blocks(reading *r) {
 }
 
 /* Files stay open, each with its buffers, as many as GDAL's pool keeps; the largest are assumed. */
-static void count_readers(reading *r) {
+static void count_readers(stf_under_reading *r) {
     stf_underlay *under = r->under;
     uint64_t pool = (uint64_t)atoi(CPLGetConfigOption("GDAL_MAX_DATASET_POOL_SIZE", "100"));
     uint64_t all = 0, largest = 0, files = 0;
@@ -595,7 +370,7 @@ static void count_readers(reading *r) {
             under->reader_bytes = stf_add(under->reader_bytes, under->grids[i].reader_bytes);
 }
 
-static void forget(reading *r) {
+static void forget(stf_under_reading *r) {
     for (uint32_t i = 0; i < r->met_count; i++) {
         CPLFree(r->met[i].owner);
         CPLFree(r->met[i].path);
@@ -605,15 +380,15 @@ static void forget(reading *r) {
 }
 
 stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t bands) {
-    reading r = {0};
+    stf_under_reading r = {0};
     r.under = VSICalloc(1, sizeof *r.under);
     if (!r.under)
         return NULL;
-    r.under->lists = grow(r.under->lists, 0, &r.under->list_room, sizeof *r.under->lists);
+    r.under->lists = stf_under_grow(r.under->lists, 0, &r.under->list_room, sizeof *r.under->lists);
     memset(r.under->lists, 0, sizeof *r.under->lists);
     r.under->list_count = 1;
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    uint32_t top = meet(&r, "", GDALGetDescription(dataset), dataset, NULL);
+    uint32_t top = stf_under_meet(&r, "", GDALGetDescription(dataset), dataset, NULL);
     if (!r.failed)
         follow_all(&r, top, 0, bands);
     follow_warped(&r);
