@@ -25,6 +25,18 @@ static bool has_mask(const stf_copy *c) {
     return (flags & GMF_PER_DATASET) != 0 && (flags & (GMF_ALL_VALID | GMF_ALPHA | GMF_NODATA)) == 0;
 }
 
+/* GTiff writes them into a file beside with as many bands; where masks go into the file, it raises a failure for each
+ * and writes none. */
+static void warn_of_masks_of_bands(const stf_copy *c) {
+    const int others = GMF_PER_DATASET | GMF_ALL_VALID | GMF_ALPHA | GMF_NODATA;
+    int found = 0;
+    for (int band = 1; !c->derive && band <= GDALGetRasterCount(c->dataset); band++)
+        found += (GDALGetMaskFlags(GDALGetRasterBand(c->dataset, band)) & others) == 0 ? 1 : 0;
+    if (found > 0)
+        CPLError(CE_Warning, CPLE_NotSupported,
+                 "%d bands have a mask of their own, which is not written: only a mask of the whole dataset is", found);
+}
+
 static void describe_grid(stf_copy *c) {
     stf_mask *mask = &c->mask;
     bool inside = mask->home == STF_MASK_INSIDE;
@@ -60,6 +72,7 @@ static void describe_grid(stf_copy *c) {
 
 void stf_copy_choose_mask(stf_copy *c) {
     stf_mask *mask = &c->mask;
+    warn_of_masks_of_bands(c);
     if (!has_mask(c))
         return;
     mask->home = c->options.internal_mask ? STF_MASK_INSIDE : STF_MASK_BESIDE;

@@ -247,3 +247,14 @@ def test_cap_is_held_over_both_passes(tmp_path, monkeypatch, threads, internal, 
             assert figures["peak_rss_bytes"] <= told["CAP_BYTES"] + 8 * MIB
         assert masks(tmp_path / "out.tif") == masks(path)
         assert streamtiff.pixels(tmp_path / "out.tif") == streamtiff.pixels(path)
+
+
+def test_masks_of_single_bands_are_told_of(tmp_path, inside):
+    dataset = gdal.GetDriverByName("MEM").Create("", 64, 64, 3)
+    for number in (1, 3):
+        dataset.GetRasterBand(number).CreateMaskBand(0)
+    with streamtiff.messages() as kept:
+        assert gdal.GetDriverByName(streamtiff.DRIVER).CreateCopy(str(tmp_path / "out.tif"), dataset)
+    (text,) = streamtiff.texts(kept, gdal.CE_Warning)
+    assert text.startswith("2 bands have a mask of their own")
+    assert streamtiff.listing(tmp_path) == ["out.tif"]

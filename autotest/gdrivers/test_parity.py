@@ -7,6 +7,7 @@ entry that no longer does fails.
 import parity
 import pytest
 from parity_allowed import ALLOWED, unexpected
+from parity_masks import MASKED
 from parity_sources import NOT_HERE, SOURCES, Sources
 
 
@@ -27,7 +28,6 @@ WAYS = [
 ]
 
 
-
 def ways(options):
     return " ".join(options)
 
@@ -37,6 +37,35 @@ def ways(options):
 def test_source(sources, tmp_path, name, options):
     found = unexpected(parity.differences(tmp_path, sources[name], options), name, options)
     assert not found, f"{name} {ways(options)}\n{parity.brief(found)}"
+
+
+# --- masks, inside the file and beside it ------------------------------------------------------------
+
+MASK_WAYS = [
+    ("COMPRESS=NONE",),
+    ("COMPRESS=DEFLATE", "TILED=NO", "BLOCKYSIZE=7", "INTERLEAVE=BAND"),
+    ("COMPRESS=LZW", "PROFILE=BASELINE", "BIGTIFF=YES", "SPARSE_OK=YES"),
+    ("COMPRESS=DEFLATE", "ENDIANNESS=BIG", "PROFILE=GeoTIFF"),
+]
+
+
+@pytest.mark.parametrize("internal", ["YES", "NO"])
+@pytest.mark.parametrize("options", MASK_WAYS, ids=ways)
+@pytest.mark.parametrize("name", MASKED)
+def test_mask(sources, tmp_path, name, options, internal):
+    with parity.config(GDAL_TIFF_INTERNAL_MASK=internal):
+        found = unexpected(parity.differences(tmp_path, sources[name], options), name, options)
+    assert not found, f"{name} {ways(options)} internal {internal}\n{parity.brief(found)}"
+
+
+@pytest.mark.parametrize("internal", ["YES", "NO"])
+def test_tags_of_masks_are_compared(sources, tmp_path, internal):
+    """Those of the mask's directory, and those of the file beside."""
+    with parity.config(GDAL_TIFF_INTERNAL_MASK=internal):
+        copy = parity.Copy("GTiff", tmp_path, sources["mask_MEM"], parity.with_layout(()))
+    assert ("tag 1:256" in copy.seen) == (internal == "YES")
+    assert ("file out.tif.msk" in copy.seen) == (internal == "NO")
+    assert internal == "YES" or (0, 256) in copy.seen["file out.tif.msk"]
 
 
 # --- the table of differences ----------------------------------------------------------------------

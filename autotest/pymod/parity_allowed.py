@@ -110,6 +110,14 @@ _ALL = [
         ("type_Byte", ("COMPRESS=NONE",)),
         since=31100,
     ),
+    Allowed(
+        "masks of single bands",
+        "GTiff writes them into a file beside, or raises a failure for each where masks go into the file. We warn, and "
+        "write none.",
+        ["band: mask", "file list", "file out.tif.msk", "failures", "warnings"],
+        ("mask_MEM_of_each_band", ("COMPRESS=NONE",)),
+        lambda source, options: source == "mask_MEM_of_each_band",
+    ),
 ]
 
 ALLOWED = [item for item in _ALL if item.applies]

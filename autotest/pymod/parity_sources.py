@@ -2,6 +2,7 @@
 
 import numpy as np
 import parity_described  # noqa: F401
+import parity_masks  # noqa: F401
 from osgeo import gdal
 from parity_rasters import (  # noqa: F401
     COLORS,
