@@ -72,6 +72,12 @@ def directories(path):
     return [{tag: value for tag, value in tags.items() if tag not in tiff_tags.PLACES} for tags in told]
 
 
+def left_out(path):
+    """For each directory, which of its tiles are not there."""
+    told = tiff_tags.directories(path.read_bytes())
+    return [[place == 0 for tag in (273, 324) if tag in tags for place in tags[tag][1]] for tags in told]
+
+
 def same_masks(tmp_path, source, *options, also=()):
     """Copies with both drivers, and compares all that there is."""
     ours = streamtiff.same_as_gtiff(tmp_path, source, "PREDICTOR=1", *options, also=also)
@@ -133,12 +139,10 @@ def test_all_valid_or_all_not(tmp_path, inside, valid, sparse):
     for layout in LAYOUTS.values():
         ours = same_masks(tmp_path, in_memory(mask=mask), "COMPRESS=DEFLATE", f"SPARSE_OK={sparse}", *layout)
         theirs = tmp_path / "gtiff.tif"
-        empty = [
-            [[place == 0 for place in values[1]] for tag, values in tags.items() if tag in (273, 324)]
-            for path in (ours, theirs)
-            for tags in tiff_tags.directories(path.read_bytes())
-        ]
-        assert empty[: len(empty) // 2] == empty[len(empty) // 2 :]
+        assert left_out(ours) == left_out(theirs)
+        if inside == "NO":
+            beside = [left_out(path.with_name(path.name + ".msk")) for path in (ours, theirs)]
+            assert beside[0] == beside[1] and not any(beside[0][0])
 
 
 @pytest.mark.parametrize(
@@ -160,6 +164,14 @@ def test_of_a_vrt(tmp_path, inside, internal, arguments):
     same_masks(tmp_path, vrt, "COMPRESS=DEFLATE", *TILES)
     memory = gdal.Translate("", in_memory(bands=3), format="VRT", **arguments)
     same_masks(tmp_path, memory, "COMPRESS=DEFLATE", *TILES)
+
+
+def test_mask_of_a_vrt_is_planned_on_the_blocks_underneath(tmp_path, inside):
+    path = make_masked(tmp_path / "in.tif", *TILES, "COMPRESS=DEFLATE", bands=3)
+    vrt = gdal.Translate(str(tmp_path / "in.vrt"), str(path), format="VRT", srcWin=[101, 57, 512, 300])
+    figures = streamtiff.streaming(streamtiff.create_copy(tmp_path / "out.tif", vrt, *TILES))
+    streamtiff.check_figures(figures)
+    assert figures["SOURCE_BLOCKS"] == 2 * 5 * 6  # 5 x 6 blocks of colour, as many of the mask
 
 
 def test_mosaic(tmp_path, inside):
@@ -218,6 +230,22 @@ def test_mask_beside_that_cannot_be_written(tmp_path):
     (tmp_path / "out.tif.msk").mkdir()
     with internal_mask("NO"):
         assert "folder" in streamtiff.refused(tmp_path / "out.tif", in_memory(), *TILES)
+
+
+def test_raster_that_cannot_get_its_name_takes_its_mask_along(tmp_path):
+    """The mask's file is renamed first; by then somebody has put a folder in the raster's place."""
+
+    def occupy(done, *_):
+        if done == 1:
+            (tmp_path / "out.tif").mkdir()
+        return 1
+
+    with internal_mask("NO"), streamtiff.messages() as kept:
+        source = in_memory()
+        dataset = gdal.GetDriverByName("StreamTIFF").CreateCopy(str(tmp_path / "out.tif"), source, callback=occupy)
+    assert dataset is None
+    assert len(streamtiff.texts(kept, gdal.CE_Failure)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["out.tif"]
 
 
 def test_pipe_has_no_file_beside(tmp_path):
