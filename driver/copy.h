@@ -10,6 +10,7 @@
 
 #include "account.h"
 #include "derive.h"
+#include "discard.h"
 #include "encoder.h"
 #include "georef.h"
 #include "lease.h"
@@ -56,6 +57,7 @@ typedef struct stf_copy {
     stf_geometry geometry;
     stf_tile_format format;
     stf_sparse sparse;
+    stf_discard discard;
     stf_demand demand;
     stf_plan
         plan; /* of the bands; floor, caps, predicted peak, decodes and spilled bytes are those of the whole copy */

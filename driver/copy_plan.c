@@ -107,11 +107,14 @@ static void describe_tiles(stf_copy *c) {
 }
 
 /* The harvested tags are those of the file: what a reader takes for a missing tile. */
-static void describe_sparse(stf_copy *c) {
+static bool describe_what_is_left_out(stf_copy *c, stf_error *err) {
     const stf_tag *nodata = stf_tag_list_find(&c->georef.tags, TIFFTAG_GDAL_NODATA);
     bool known = nodata && nodata->type == TIFF_ASCII && ((const char *)nodata->values)[nodata->count - 1] == 0;
+    bool wide_integer = c->raster.sample_bytes == 8 && c->raster.kind != STF_FLOAT; /* GTiff forgets its nodata here */
     stf_sparse_init(&c->sparse, c->options.sparse_ok, c->type, known ? nodata->values : NULL, c->format.sample_bits,
                     c->format.sample_format);
+    return stf_discard_init(&c->discard, c->options.discard_lsb, &c->format, c->raster.bands,
+                            known && !wide_integer ? &c->sparse.nodata : NULL, err);
 }
 
 static bool describe_planes(stf_copy *c, stf_error *err) {
@@ -228,7 +231,8 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
     if (!c->source || !describe_planes(c, err))
         return false;
     describe_tiles(c);
-    describe_sparse(c);
+    if (!describe_what_is_left_out(c, err))
+        return false;
     stf_encoder *trial =
         stf_encoder_create(&c->format, err); /* a format the codec refuses fails before the first byte */
     if (!trial)

@@ -48,6 +48,7 @@ typedef struct copy_pass {
     double done_before, done_by; /* progress */
     uint64_t planned_decodes;    /* where the source does not count */
     stf_pipeline_result *result;
+    const stf_discard *discard; /* the bands'; a mask loses nothing */
 } copy_pass;
 
 static bool commit_tile(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err) {
@@ -90,6 +91,7 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
     job.plan = pass->plan;
     job.format = pass->format;
     job.sparse = *pass->sparse;
+    job.discard = pass->discard;
     job.target = c->target;
     job.budget = c->budget;
     job.source.context = pass->source;
@@ -111,8 +113,8 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
 
 static bool copy_bands(stf_copy *c, double done_by, stf_error *err) {
     uint64_t planned_decodes = c->plan.decodes - (c->mask.home == STF_MASK_NONE ? 0 : c->mask.plan.decodes);
-    copy_pass pass = {c, c->source, &c->geometry, &c->demand,      &c->plan,  &c->format, &c->sparse, c->file,
-                      0, 0,         done_by,      planned_decodes, &c->result};
+    copy_pass pass = {c, c->source, &c->geometry, &c->demand,      &c->plan,   &c->format, &c->sparse, c->file,
+                      0, 0,         done_by,      planned_decodes, &c->result, &c->discard};
     bool done = run_pass(c, &pass, err);
     c->view_spill_bytes = stf_account_spilled_bytes(c->account);
     stf_source_destroy(c->source); /* its readers must not lie beside those of the mask */
@@ -139,7 +141,8 @@ static bool copy_mask(stf_copy *c, double done_before, stf_error *err) {
                       done_before,
                       DONE_BY_PIXELS,
                       mask->plan.decodes,
-                      &mask->result};
+                      &mask->result,
+                      NULL};
     bool done = run_pass(c, &pass, err);
     stf_copy_close_mask(c);
     return done;
@@ -235,6 +238,7 @@ static void release(stf_copy *c) {
     stf_tag_list_free(&c->result.codec_tags);
     stf_georef_free(&c->georef);
     stf_options_free(&c->options);
+    stf_discard_free(&c->discard);
     stf_budget_destroy(c->budget);
     VSIFree(c->planes);
     stf_platform_trim_heap(); /* what libtiff and GDAL used on our behalf */

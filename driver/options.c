@@ -219,12 +219,6 @@ static bool refuse_what_is_not_there(CSLConstList user_options, stf_error *err) 
         if (asked)
             return stf_fail(err, CPLE_NotSupported, "%s=YES is not supported. %s.", refused[i].name, refused[i].reason);
     }
-    const char *bits = CSLFetchNameValue(user_options, "DISCARD_LSB");
-    if (bits != NULL && strcmp(bits, "0") != 0)
-        return stf_fail(err, CPLE_NotSupported,
-                        "DISCARD_LSB=%s is not supported: samples are written as they are read. MAX_Z_ERROR with "
-                        "COMPRESS=LERC loses what need not be kept.",
-                        bits);
     return true;
 }
 
@@ -309,8 +303,11 @@ bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_
                 parse_bigtiff(user_options, &out->bigtiff, err) &&
                 stf_options_get_bool(user_options, "SPARSE_OK", &out->sparse_ok, err) &&
                 parse_threads(user_options, &out->threads, err) && parse_cap(user_options, out, err);
-    if (done)
+    if (done) {
+        const char *bits = CSLFetchNameValue(user_options, "DISCARD_LSB");
+        out->discard_lsb = bits ? CPLStrdup(bits) : NULL;
         collect_gtiff_options(user_options, out);
+    }
     return done;
 }
 
@@ -328,4 +325,6 @@ bool stf_options_parse_memory(CSLConstList user_options, stf_memory_options *out
 void stf_options_free(stf_options *options) {
     CSLDestroy(options->gtiff_options);
     options->gtiff_options = NULL;
+    CPLFree(options->discard_lsb);
+    options->discard_lsb = NULL;
 }

@@ -58,6 +58,7 @@ typedef struct stf_options {
     bool swapped;         /* ENDIANNESS asks for the byte order that is not this host's */
     bool internal_mask;   /* GDAL_TIFF_INTERNAL_MASK: a mask goes into the file, not beside it */
     bool sparse_ok;       /* tiles that are all nodata, or 0 without it, are left out */
+    char *discard_lsb;    /* DISCARD_LSB as it was given (owned): it is read when the samples are known; or NULL */
     uint32_t threads;     /* >= 1, ALL_CPUS resolved */
     bool cap_named;       /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
     uint64_t cap_bytes;   /* the cap asked for, or the default where none was */

@@ -45,6 +45,8 @@ static const option_entry option_entries[] = {
      COMPRESSION_WEBP},
     {"NBITS", "int", NULL, "1", "32", NULL,
      "Bits of a sample in the file: 1-7 for Byte, 9-15 for UInt16, 17-31 for UInt32, 16 for Float32", COMPRESSION_NONE},
+    {"DISCARD_LSB", "string", NULL, NULL, NULL, NULL,
+     "Number of least significant bits to round away, one for all bands or one for each: 0,1,2", COMPRESSION_NONE},
     {"TILED", "boolean", "YES", NULL, NULL, NULL, "Tiles (YES) or strips (NO)", COMPRESSION_NONE},
     {"BLOCKXSIZE", "int", "512", "16", NULL, NULL, "Tile width, a multiple of 16", COMPRESSION_NONE},
     {"BLOCKYSIZE", "int", NULL, "1", NULL, NULL,

@@ -228,6 +228,12 @@ static void leave_out(tile_job *job) {
     job->encoded_bytes = 0;
 }
 
+static void discard_bits(const pipeline *p, const tile_job *job, void *samples, size_t count) {
+    const stf_plane *plane = &p->job->geometry->planes[stf_geometry_tile_plane(p->job->geometry, job->tile)];
+    if (p->job->discard)
+        stf_discard_apply(p->job->discard, plane->first_band, plane->bands, samples, count);
+}
+
 /* Under the lock: a tile that came as one value may need neither slot nor encoder. */
 static bool needs_no_slot(pipeline *p, tile_job *job) {
     const stf_tile_format *format = p->job->format;
@@ -236,16 +242,18 @@ static bool needs_no_slot(pipeline *p, tile_job *job) {
     stf_window valid = stf_geometry_tile_window(p->job->geometry, job->tile);
     job->rows = format->tiled ? format->height_px : valid.height;
     if (!stf_sparse_omits_uniform(&p->job->sparse, &job->value, &valid, format->width_px,
-                                  p->job->geometry->sample_bytes))
+                                  p->job->geometry->sample_bytes)) {
+        discard_bits(p, job, job->value.pixel, job->value.pixel_bytes / p->job->geometry->sample_bytes);
         return find_constant(p, job);
+    }
     leave_out(job);
     return true;
 }
 
-/* Looks at a tile that lies in its slot: true where there is nothing to encode. */
+/* Makes a tile that lies in its slot ready to be encoded: true where there is nothing to encode. */
 static bool is_done_already(pipeline *p, tile_job *job) {
     const stf_geometry *geometry = p->job->geometry;
-    const void *pixels = stf_pool_item(p->slots, job->slot);
+    void *pixels = stf_pool_item(p->slots, job->slot);
     stf_window valid = stf_geometry_tile_window(geometry, job->tile);
     size_t row_px = p->job->format->width_px;
     size_t samples = geometry->planes[stf_geometry_tile_plane(geometry, job->tile)].bands;
@@ -253,6 +261,7 @@ static bool is_done_already(pipeline *p, tile_job *job) {
         leave_out(job);
         return true;
     }
+    discard_bits(p, job, pixels, row_px * job->rows * samples);
     job->constant = stf_uniform_of_pixels(pixels, samples * geometry->sample_bytes, row_px * job->rows, &job->value);
     if (!job->constant)
         return false;

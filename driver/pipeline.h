@@ -20,6 +20,7 @@
 
 #include "assembly.h"
 #include "cpl_progress.h"
+#include "discard.h"
 #include "encoder.h"
 #include "plan.h"
 #include "sparse.h"
@@ -58,7 +59,8 @@ typedef struct stf_pipeline_job {
     stf_tile_sink sink;
     GDALProgressFunc progress; /* called on the calling thread with 0..1; may be NULL */
     void *progress_data;
-    stf_sparse sparse; /* all zero: every tile is written */
+    stf_sparse sparse;          /* all zero: every tile is written */
+    const stf_discard *discard; /* what the samples of a tile lose before it is encoded; NULL: nothing */
 } stf_pipeline_job;
 
 typedef struct stf_pipeline_result {

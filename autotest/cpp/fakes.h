@@ -352,7 +352,8 @@ struct Copy {
                                       {this, commit},
                                       silent ? nullptr : tell,
                                       this,
-                                      {}};
+                                      {},
+                                      nullptr};
         stf_pipeline_result result{};
         CPLPushErrorHandlerEx(handler, handler_data);
         std::thread([] {}).join(); // ThreadSanitizer adds one of its own beside the first

@@ -689,7 +689,6 @@ TEST_F(OptionList, driver_registers_once_and_claims_no_file) {
 TEST_F(OptionList, catches_errors) {
     for (const char *text : {"FOO=1",
                              "NBITS=0",
-                             "DISCARD_LSB=1",
                              "SPARSE_OK=PERHAPS",
                              "COPY_SRC_OVERVIEWS=YES",
                              "STREAMABLE_OUTPUT=YES",

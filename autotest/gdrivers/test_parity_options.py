@@ -7,7 +7,7 @@ import pytest
 import streamtiff
 from osgeo import gdal
 from parity_allowed import unexpected
-from parity_sources import SOURCES, Sources
+from parity_sources import NODATA, SOURCES, TYPES, Sources
 
 VERSION = parity.VERSION
 
@@ -101,6 +101,20 @@ OPTIONS = {
         ],
         NUMBERS + ["type_CFloat64", "bits_4", "bits_12", "bits_half_float", "gcps_250", "everything", "palette_UInt16"],
     ),
+    "DISCARD_LSB": (
+        [(f"DISCARD_LSB={bits}",) for bits in (0, 1, 2, 3, 6)]
+        + [("DISCARD_LSB=3", *DEFLATED_STRIPS), ("DISCARD_LSB=5", "COMPRESS=LZW", "PREDICTOR=2", "INTERLEAVE=BAND")]
+        + [("DISCARD_LSB=1,2,4",), ("DISCARD_LSB=0,3,2", "INTERLEAVE=BAND"), ("DISCARD_LSB=1,2",)]
+        + [("DISCARD_LSB=2", "ENDIANNESS=BIG"), ("DISCARD_LSB=4", "SPARSE_OK=YES"), ("DISCARD_LSB=3", "NBITS=12")]
+        + [("DISCARD_LSB=2", "PROFILE=BASELINE")],
+        [f"type_{name}" for name in TYPES]
+        + [f"nodata_{name}" for name in NODATA]
+        + ["bands_2_Int16", "bands_3", "bands_3_UInt16", "bands_3_Float32", "bands_7", "color_rgba", "palette_256"]
+        + ["constant", "all_zero", "signed_bytes", "one_column", "mask_inside_tiles"],
+    ),
+    "DISCARD_LSB that GTiff ignores": (
+        [(f"DISCARD_LSB={bits}",) for bits in ("-1", "8", "64", "1,2,3,4,5", "1,9")], ["type_Byte", "type_UInt16", "bands_2", "bands_2_Int16"]
+    ),
     "BIGTIFF": ([("BIGTIFF=IF_NEEDED",), ("BIGTIFF=IF_SAFER",), ("BIGTIFF=YES", *DEFLATED_STRIPS)], ["everything", "gcps_250"]),
     "TILED": (
         [("TILED=YES", "BLOCKXSIZE=16"), ("TILED=NO",), ("TILED=NO", "BLOCKYSIZE=1000"), ("TILED=NO", "NBITS=1")],
@@ -138,7 +152,6 @@ def test_option(sources, tmp_path, name, options):
 REFUSED = {
     "COPY_SRC_OVERVIEWS": ("YES", "a pyramid is made with gdaladdo; copying one would be a second raster to plan for"),
     "STREAMABLE_OUTPUT": ("YES", "the directory comes last; for a pipe the file is staged instead"),
-    "DISCARD_LSB": ("2", "samples are written as they are read"),
     "JPEG_DIRECT_COPY": ("YES", "pixels are read, not compressed data"),
 }
 
