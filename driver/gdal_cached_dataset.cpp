@@ -11,7 +11,7 @@
 
 namespace {
 
-class CachedDataset final : public GDALProxyDataset {
+class CachedDataset final : private StfOwnDataset, public GDALProxyDataset {
   public:
     CachedDataset(GDALDataset *inner, stf_view *view);
     ~CachedDataset() override { CloseInner(); }
@@ -212,6 +212,7 @@ CPLErr CachedBand::IReadBlock(int x, int y, void *data) {
 /************************************************************************/
 
 CachedDataset::CachedDataset(GDALDataset *inner, stf_view *view) : m_inner(inner), m_view(view) {
+    Own(this);
     nRasterXSize = inner->GetRasterXSize();
     nRasterYSize = inner->GetRasterYSize();
     for (int i = 1; i <= inner->GetRasterCount(); i++)

@@ -7,7 +7,7 @@
 
 namespace {
 
-class DomainDataset final : public GDALProxyDataset {
+class DomainDataset final : private StfOwnDataset, public GDALProxyDataset {
   public:
     DomainDataset(GDALDataset *inner, const char *domain, CSLConstList metadata);
     ~DomainDataset() override { CloseInner(); }
@@ -119,6 +119,7 @@ DomainDataset::DomainDataset(GDALDataset *inner, const char *domain, CSLConstLis
     nRasterXSize = inner->GetRasterXSize();
     nRasterYSize = inner->GetRasterYSize();
     eAccess = inner->GetAccess();
+    Own(this);
     SetDescription(inner->GetDescription());
     for (int i = 1; i <= inner->GetRasterCount(); i++)
         SetBand(i, new DomainBand(inner->GetRasterBand(i)));

@@ -4,6 +4,7 @@
 
 #include "cpl_string.h"
 #include "gdal_priv.h"
+#include "own_datasets.h"
 
 #define STF_DRIVER_NAME "StreamTIFF"
 
@@ -17,5 +18,23 @@ using StringList = char **;
 // The driver's calls for views (gdal_cached_dataset.cpp).
 int StreamTIFFIdentify(GDALOpenInfo *info);
 GDALDataset *StreamTIFFOpen(GDALOpenInfo *info);
+
+// The first base of a dataset of ours: it goes last, when GDAL no longer lists the dataset.
+class StfOwnDataset {
+  public:
+    StfOwnDataset() = default;
+
+  protected:
+    ~StfOwnDataset() { stf_own_datasets_remove(m_dataset); }
+    void Own(GDALDataset *dataset) {
+        m_dataset = GDALDataset::ToHandle(dataset);
+        stf_own_datasets_add(m_dataset);
+    }
+
+  private:
+    GDALDatasetH m_dataset = nullptr;
+
+    CPL_DISALLOW_COPY_ASSIGN(StfOwnDataset)
+};
 
 #endif

@@ -74,6 +74,13 @@ void stf_lease_resize(stf_lease *lease, uint64_t share_bytes) {
     unlock();
 }
 
+bool stf_lease_is_alone(void) {
+    lock();
+    bool alone = lease_count <= 1;
+    unlock();
+    return alone;
+}
+
 void stf_lease_end(stf_lease *lease) {
     if (lease == NULL)
         return;

@@ -7,6 +7,7 @@
 #ifndef STF_LEASE_H
 #define STF_LEASE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cpl_port.h"
@@ -21,6 +22,8 @@ typedef struct stf_lease stf_lease;
 stf_lease *stf_lease_begin(uint64_t share_bytes);
 /* Changes the share of a lease that is held. */
 void stf_lease_resize(stf_lease *lease, uint64_t share_bytes);
+/* True where one lease is held in the process at most. */
+bool stf_lease_is_alone(void);
 /* Gives the share back; NULL is legal. */
 void stf_lease_end(stf_lease *lease);
 

@@ -5,6 +5,7 @@
 #include "cpl_conv.h"
 #include "cpl_vsi.h"
 #include "gdal_adaptor.h"
+#include "own_datasets.h"
 #include "platform.h"
 
 #define CANDIDATES 16
@@ -35,13 +36,20 @@ static bool is_in_cache(GDALDatasetH dataset) {
     return false;
 }
 
+/* GDAL's list has the datasets of all threads, which may close them while they are looked at here. Where other threads copy or
+ * read through us there is no search: what the cache grows by tells the span as well, if not whose it is. */
 static void add_candidates(stf_upstream_probe *probe, GDALDatasetH opaque) {
     GDALDatasetH *all = NULL;
     int count = 0;
-    GDALGetOpenDatasets(&all, &count);
+    if (!stf_lease_is_alone())
+        return;
+    stf_own_datasets_lock();
+    if (!stf_own_datasets_any_of_another_thread())
+        GDALGetOpenDatasets(&all, &count);
     for (int i = 0; i < count && probe->count < CANDIDATES; i++)
         if (all[i] != opaque && has_same_grid(all[i], opaque))
             probe->candidates[probe->count++] = all[i];
+    stf_own_datasets_unlock();
 }
 
 stf_upstream_probe *stf_upstream_begin(GDALDatasetH opaque, stf_lease *lease) {
