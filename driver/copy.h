@@ -82,6 +82,10 @@ void stf_copy_describe_raster(stf_copy *c);
 bool stf_copy_make_plan(stf_copy *c, stf_error *err);
 /* stf_plan_make, with a share for the views that joined the account. */
 bool stf_copy_plan_with_views(stf_copy *c, stf_error *err);
+/* A demand but for the cap: what this source and these tiles take. Its tables are those of the pipeline and the source; the
+ * caller adds the file's. */
+bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const stf_tile_format *format,
+                          const stf_geometry *geometry, stf_demand *demand, stf_error *err);
 /* A length in the smaller type that holds it, as libtiff writes it. */
 bool stf_copy_set_length(stf_tag_list *tags, uint16_t tag, uint32_t value, stf_error *err);
 /* Adds the tags of the structure and of the codec to the harvested ones. After the pixels. */

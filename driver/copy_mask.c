@@ -4,7 +4,6 @@
  * plan of its own, too. Only one of the passes runs at a time: the greater of their peaks is the copy's. What one pass
  * holds while the other runs (tables of places) is in the demand of both. */
 #include <stdio.h>
-#include <string.h>
 
 #include "copy.h"
 #include "cpl_conv.h"
@@ -99,32 +98,14 @@ uint64_t stf_copy_mask_places_bytes(const stf_copy *c) {
 static bool describe_demand(stf_copy *c, stf_error *err) {
     stf_mask *mask = &c->mask;
     const stf_source_info *info = &mask->source->info;
-    stf_demand *demand = &mask->demand;
-    uint64_t places =
-        stf_add(stf_tiff_file_table_bytes(stf_geometry_tiles(&c->geometry)), stf_copy_mask_places_bytes(c));
+    uint64_t places = stf_tiff_file_table_bytes(stf_geometry_tiles(&c->geometry));
     mask->geometry.groups = info->groups;
     mask->geometry.group_count = info->group_count;
-    memset(demand, 0, sizeof *demand);
-    demand->geometry = &mask->geometry;
-    demand->cap_bytes = c->plan.cap_bytes;
-    demand->threads = c->options.threads;
-    demand->parallel_read = info->parallel_read;
-    demand->may_be_constant = info->may_be_constant || info->constants.of_unit != NULL;
-    demand->constants = info->constants;
-    demand->unit_bytes = info->unit_bytes;
-    demand->reader_bytes = info->reader_bytes;
-    demand->reader_lease_bytes = info->reader_lease_bytes;
-    demand->slot_bytes = stf_encoder_bound_bytes(&mask->format);
-    demand->encoder_bytes = stf_encoder_cost_bytes(&mask->format);
-    places = stf_add(places, mask->beside_bytes);
-    demand->table_bytes = stf_add(places, stf_add(stf_pipeline_table_bytes(&mask->geometry), info->kept_bytes));
-    demand->lease_bytes = info->lease_bytes;
-    demand->source_blocks = info->source_blocks;
-    demand->shared = info->shared;
-    demand->decodes_before = info->decodes_before;
-    if (demand->slot_bytes > INT64_MAX || demand->unit_bytes > INT64_MAX)
-        return stf_fail(err, CPLE_NotSupported, "A block of %u x %u pixels of the mask is too large",
-                        mask->format.width_px, mask->format.height_px);
+    if (!stf_copy_fill_demand(c, info, &mask->format, &mask->geometry, &mask->demand, err))
+        return false;
+    places = stf_add(stf_add(places, stf_copy_mask_places_bytes(c)), mask->beside_bytes);
+    mask->demand.cap_bytes = c->plan.cap_bytes;
+    mask->demand.table_bytes = stf_add(mask->demand.table_bytes, places);
     return true;
 }
 

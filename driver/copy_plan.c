@@ -1,5 +1,7 @@
 #include "copy.h"
 
+#include <string.h>
+
 #include "cpl_conv.h"
 #include "gdal_adaptor.h"
 #include "stats.h"
@@ -139,12 +141,10 @@ static bool describe_planes(stf_copy *c, stf_error *err) {
     return true;
 }
 
-static bool describe_demand(stf_copy *c, stf_error *err) {
-    const stf_source_info *info = &c->source->info;
-    stf_demand *demand = &c->demand;
-    uint64_t tiles = stf_geometry_tiles(&c->geometry);
-    demand->geometry = &c->geometry;
-    demand->cap_bytes = c->options.cap_bytes;
+bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const stf_tile_format *format,
+                          const stf_geometry *geometry, stf_demand *demand, stf_error *err) {
+    memset(demand, 0, sizeof *demand);
+    demand->geometry = geometry;
     demand->threads = c->options.threads;
     demand->parallel_read = info->parallel_read;
     demand->may_be_constant = info->may_be_constant || info->constants.of_unit != NULL;
@@ -152,11 +152,9 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     demand->unit_bytes = info->unit_bytes;
     demand->reader_bytes = info->reader_bytes;
     demand->reader_lease_bytes = info->reader_lease_bytes;
-    demand->slot_bytes = stf_encoder_bound_bytes(&c->format);
-    demand->encoder_bytes = stf_encoder_cost_bytes(&c->format);
-    demand->table_bytes =
-        stf_add(stf_tiff_file_table_bytes(tiles), stf_add(stf_pipeline_table_bytes(&c->geometry), info->kept_bytes));
-    demand->table_bytes = stf_add(demand->table_bytes, stf_copy_mask_places_bytes(c));
+    demand->slot_bytes = stf_encoder_bound_bytes(format);
+    demand->encoder_bytes = stf_encoder_cost_bytes(format);
+    demand->table_bytes = stf_add(stf_pipeline_table_bytes(geometry), info->kept_bytes);
     demand->lease_bytes = info->lease_bytes;
     demand->source_blocks = info->source_blocks;
     demand->shared = info->shared;
@@ -164,7 +162,16 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     if (demand->slot_bytes == 0 || demand->slot_bytes > INT64_MAX || demand->unit_bytes > INT64_MAX)
         return stf_fail(err, CPLE_NotSupported,
                         "A block of %u x %u pixels of %u bands is too large: lower BLOCKXSIZE or BLOCKYSIZE",
-                        c->format.width_px, c->format.height_px, c->raster.bands);
+                        format->width_px, format->height_px, format->samples);
+    return true;
+}
+
+static bool describe_demand(stf_copy *c, stf_error *err) {
+    if (!stf_copy_fill_demand(c, &c->source->info, &c->format, &c->geometry, &c->demand, err))
+        return false;
+    uint64_t places = stf_tiff_file_table_bytes(stf_geometry_tiles(&c->geometry));
+    c->demand.cap_bytes = c->options.cap_bytes;
+    c->demand.table_bytes = stf_add(c->demand.table_bytes, stf_add(places, stf_copy_mask_places_bytes(c)));
     return true;
 }
 
