@@ -2,7 +2,7 @@
  *
  *   copy_plan.c       the raster to be written, its tiles and planes, the demand, the cap
  *   copy_views.c      ... and how much of it the views that the source pulls from get
- *   copy_mask.c       the same for the dataset's mask, which is copied in a pass of its own
+ *   copy_mask.c       the same for masks, which are copied in passes of their own
  *   copy_directory.c  the tags of the finished file
  *   create_copy.c     the order of it all */
 #ifndef STF_COPY_H
@@ -22,20 +22,23 @@
 
 typedef enum { STF_MASK_NONE, STF_MASK_INSIDE, STF_MASK_BESIDE } stf_mask_home; /* of the file */
 
-/* The dataset's mask, where it has one. */
+/* The dataset's mask, where it has one; or those of its bands. */
 typedef struct stf_mask {
     stf_mask_home home;
+    uint32_t bands;     /* of the mask's image: one, or where bands have masks of their own, as many as the raster */
     char *path;         /* of the file beside */
-    stf_source *source; /* open only while the mask is planned and copied */
+    stf_source *source; /* open only while a band of the mask is planned and copied */
     stf_plane plane;
-    stf_geometry geometry;
+    stf_geometry geometry; /* of one band, as all down to plan */
     stf_tile_format format;
     stf_sparse sparse;
     stf_demand demand;
     stf_plan plan;
+    uint64_t decodes;      /* predicted, of all bands */
     stf_tiff_file *file;   /* the file beside */
     uint64_t beside_bytes; /* what the views of the source hold while the mask is copied */
     stf_tag_list tags;
+    uint64_t spill_bytes; /* of the bands that were copied */
     stf_pipeline_result result;
 } stf_mask;
 
@@ -88,16 +91,20 @@ bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const 
                           const stf_geometry *geometry, stf_demand *demand, stf_error *err);
 /* A length in the smaller type that holds it, as libtiff writes it. */
 bool stf_copy_set_length(stf_tag_list *tags, uint16_t tag, uint32_t value, stf_error *err);
+/* One value for each of count bands. */
+bool stf_copy_set_shorts(stf_tag_list *tags, uint16_t tag, uint16_t value, uint32_t count, stf_error *err);
 /* Adds the tags of the structure and of the codec to the harvested ones. After the pixels. */
 bool stf_copy_set_structure(stf_copy *c, stf_error *err);
 
-/* Where the mask goes, and its tiles; before the demand of the bands, which holds its table of places, too. */
-void stf_copy_choose_mask(stf_copy *c);
+/* Where the mask goes, and its tiles; before the demand of the bands, which holds its table of places, too. Strict copies
+ * fail where a mask can go nowhere. */
+bool stf_copy_choose_mask(stf_copy *c, stf_error *err);
+uint64_t stf_copy_mask_tiles(const stf_copy *c);
 uint64_t stf_copy_mask_places_bytes(const stf_copy *c);
 /* After the plan of the bands: plans the mask within the same cap, and makes the copy's figures those of both. */
 bool stf_copy_plan_mask(stf_copy *c, stf_error *err);
-/* Opens the source of the mask, with demand and plan; the same each time. */
-bool stf_copy_open_mask(stf_copy *c, stf_error *err);
+/* Opens the source of one band (from 0) of the mask, with demand and plan; the same each time. */
+bool stf_copy_open_mask(stf_copy *c, uint32_t band, stf_error *err);
 void stf_copy_close_mask(stf_copy *c);
 bool stf_copy_set_mask_structure(stf_copy *c, stf_error *err);
 void stf_copy_free_mask(stf_copy *c);

@@ -4,7 +4,7 @@
 #include "cpl_vsi.h"
 #include "tiff.h"
 
-static bool set_shorts(stf_tag_list *tags, uint16_t tag, uint16_t value, uint32_t count, stf_error *err) {
+bool stf_copy_set_shorts(stf_tag_list *tags, uint16_t tag, uint16_t value, uint32_t count, stf_error *err) {
     uint16_t *values = VSIMalloc2(count, sizeof *values);
     if (!values)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for a tag of %u values", count);
@@ -25,8 +25,8 @@ bool stf_copy_set_structure(stf_copy *c, stf_error *err) {
     const stf_options *options = &c->options;
     bool done = stf_copy_set_length(tags, TIFFTAG_IMAGEWIDTH, c->raster.width_px, err) &&
                 stf_copy_set_length(tags, TIFFTAG_IMAGELENGTH, c->raster.height_px, err) &&
-                set_shorts(tags, TIFFTAG_BITSPERSAMPLE, c->format.sample_bits, c->raster.bands, err) &&
-                set_shorts(tags, TIFFTAG_SAMPLEFORMAT, c->format.sample_format, c->raster.bands, err) &&
+                stf_copy_set_shorts(tags, TIFFTAG_BITSPERSAMPLE, c->format.sample_bits, c->raster.bands, err) &&
+                stf_copy_set_shorts(tags, TIFFTAG_SAMPLEFORMAT, c->format.sample_format, c->raster.bands, err) &&
                 stf_tag_list_set_short(tags, TIFFTAG_COMPRESSION, options->codec.compression, err) &&
                 stf_tag_list_set_short(tags, TIFFTAG_SAMPLESPERPIXEL, (uint16_t)c->raster.bands, err) &&
                 stf_tag_list_set_short(tags, TIFFTAG_PLANARCONFIG,

@@ -246,8 +246,7 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
         return false;
     stf_encoder_destroy(trial);
     stf_georef_raise_messages(&c->georef);
-    stf_copy_choose_mask(c);
-    if (!describe_demand(c, err))
+    if (!stf_copy_choose_mask(c, err) || !describe_demand(c, err))
         return false;
     uint64_t own_bytes = c->demand.table_bytes;
     if (!stf_copy_plan_with_views(c, err))

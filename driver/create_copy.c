@@ -13,16 +13,15 @@
 
 /* --- copying ----------------------------------------------------------------------------------- */
 
-/* The largest that the tiles of an image and their tables can be. */
-static uint64_t worst_bytes(const stf_demand *demand) {
-    uint64_t tiles = stf_geometry_tiles(demand->geometry);
+/* The largest that so many tiles of an image and their tables can be. */
+static uint64_t worst_bytes(const stf_demand *demand, uint64_t tiles) {
     return stf_add(stf_add(stf_mul(demand->slot_bytes, tiles), stf_tiff_file_table_bytes(tiles)), TAG_ROOM_BYTES);
 }
 
 static bool decide_bigtiff(const stf_copy *c, bool *big, stf_error *err) {
-    uint64_t worst = worst_bytes(&c->demand);
+    uint64_t worst = worst_bytes(&c->demand, stf_geometry_tiles(&c->geometry));
     if (c->mask.home == STF_MASK_INSIDE)
-        worst = stf_add(worst, worst_bytes(&c->mask.demand));
+        worst = stf_add(worst, worst_bytes(&c->mask.demand, stf_copy_mask_tiles(c)));
     bool needed = stf_tiff_file_needs_big(worst);
     *big = c->options.bigtiff == STF_BIGTIFF_YES || (c->options.bigtiff == STF_BIGTIFF_IF_NEEDED && needed) ||
            (c->options.bigtiff == STF_BIGTIFF_IF_SAFER && worst > 2000000000u);
@@ -34,7 +33,7 @@ static bool decide_bigtiff(const stf_copy *c, bool *big, stf_error *err) {
     return true;
 }
 
-/* One run through the pipeline: the bands, or the mask. */
+/* One run through the pipeline: the bands, or a band of the mask. */
 typedef struct copy_pass {
     stf_copy *copy;
     stf_source *source;
@@ -45,6 +44,7 @@ typedef struct copy_pass {
     const stf_sparse *sparse;
     stf_tiff_file *file;
     uint32_t image;              /* of the file */
+    uint64_t first_tile;         /* of the image */
     double done_before, done_by; /* progress */
     uint64_t planned_decodes;    /* where the source does not count */
     stf_pipeline_result *result;
@@ -53,7 +53,7 @@ typedef struct copy_pass {
 
 static bool commit_tile(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err) {
     const copy_pass *pass = context;
-    return stf_tiff_file_append(pass->file, pass->image, tile, data, bytes, err);
+    return stf_tiff_file_append(pass->file, pass->image, pass->first_tile + tile, data, bytes, err);
 }
 
 static int CPL_STDCALL tell_progress(double done, const char *message, void *data) {
@@ -112,8 +112,8 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
 #define DONE_BY_PIXELS 0.99
 
 static bool copy_bands(stf_copy *c, double done_by, stf_error *err) {
-    uint64_t planned_decodes = c->plan.decodes - (c->mask.home == STF_MASK_NONE ? 0 : c->mask.plan.decodes);
-    copy_pass pass = {c, c->source, &c->geometry, &c->demand,      &c->plan,   &c->format, &c->sparse, c->file,
+    uint64_t planned_decodes = c->plan.decodes - c->mask.decodes;
+    copy_pass pass = {c, c->source, &c->geometry, &c->demand,      &c->plan,   &c->format, &c->sparse, c->file, 0,
                       0, 0,         done_by,      planned_decodes, &c->result, &c->discard};
     bool done = run_pass(c, &pass, err);
     c->view_spill_bytes = stf_account_spilled_bytes(c->account);
@@ -122,11 +122,9 @@ static bool copy_bands(stf_copy *c, double done_by, stf_error *err) {
     return done;
 }
 
-static bool copy_mask(stf_copy *c, double done_before, stf_error *err) {
+static bool copy_mask_band(stf_copy *c, uint32_t band, double done_before, double done_by, stf_error *err) {
     stf_mask *mask = &c->mask;
-    if (mask->home == STF_MASK_NONE)
-        return true;
-    if (!stf_copy_open_mask(c, err))
+    if (!stf_copy_open_mask(c, band, err))
         return false;
     bool inside = mask->home == STF_MASK_INSIDE;
     copy_pass pass = {c,
@@ -138,8 +136,9 @@ static bool copy_mask(stf_copy *c, double done_before, stf_error *err) {
                       &mask->sparse,
                       inside ? c->file : mask->file,
                       inside ? 1 : 0,
+                      band * stf_geometry_tiles(&mask->geometry),
                       done_before,
-                      DONE_BY_PIXELS,
+                      done_by,
                       mask->plan.decodes,
                       &mask->result,
                       NULL};
@@ -148,14 +147,16 @@ static bool copy_mask(stf_copy *c, double done_before, stf_error *err) {
     return done;
 }
 
-/* GTiff counts the mask as one more band. */
+/* A mask counts as one more band, as GTiff has it. */
 static bool copy_pixels(stf_copy *c, stf_error *err) {
-    double bands = c->raster.bands, both = bands + (c->mask.home != STF_MASK_NONE);
-    double done_by_bands = DONE_BY_PIXELS * bands / both;
+    double bands = c->raster.bands, step = DONE_BY_PIXELS / (bands + c->mask.bands);
     c->budget = stf_budget_create(c->plan.cap_bytes);
     if (!c->budget)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the account");
-    return copy_bands(c, done_by_bands, err) && copy_mask(c, done_by_bands, err);
+    bool done = copy_bands(c, step * bands, err);
+    for (uint32_t band = 0; done && band < c->mask.bands; band++)
+        done = copy_mask_band(c, band, step * (bands + band), step * (bands + band + 1), err);
+    return done;
 }
 
 /* --- the directory ----------------------------------------------------------------------------- */
@@ -201,11 +202,11 @@ static bool create_files(stf_copy *c, bool big, stf_error *err) {
         stf_tiff_file_swap(c->file);
     if (!c->file || c->mask.home == STF_MASK_NONE)
         return c->file != NULL;
-    uint64_t tiles = stf_geometry_tiles(&c->mask.geometry);
+    uint64_t tiles = stf_copy_mask_tiles(c);
     if (c->mask.home == STF_MASK_INSIDE)
         return stf_tiff_file_add_image(c->file, tiles, err);
     c->mask.file =
-        stf_tiff_file_create(c->mask.path, stf_tiff_file_needs_big(worst_bytes(&c->mask.demand)), tiles, err);
+        stf_tiff_file_create(c->mask.path, stf_tiff_file_needs_big(worst_bytes(&c->mask.demand, tiles)), tiles, err);
     return c->mask.file != NULL;
 }
 
@@ -297,7 +298,7 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
                            &c.told,
                            stf_budget_peak_bytes(c.budget),
                            c.decodes,
-                           c.result.spill_bytes + c.mask.result.spill_bytes,
+                           c.result.spill_bytes + c.mask.spill_bytes,
                            c.view_spill_bytes,
                            0};
         char **figures = stf_stats_metadata(&stats);

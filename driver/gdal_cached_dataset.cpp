@@ -81,7 +81,8 @@ class CachedBand final : public GDALProxyRasterBand {
 
     // Masks that are made from pixels are made from ours; others are the file's.
     GDALRasterBand *GetMaskBand() override {
-        return GetMaskFlags() == GMF_PER_DATASET ? GDALProxyRasterBand::GetMaskBand() : GDALRasterBand::GetMaskBand();
+        return (GetMaskFlags() & ~GMF_PER_DATASET) == 0 ? GDALProxyRasterBand::GetMaskBand()
+                                                        : GDALRasterBand::GetMaskBand();
     }
 
     // What GDALProxyRasterBand forgets to forward.

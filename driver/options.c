@@ -294,6 +294,7 @@ static void collect_gtiff_options(CSLConstList user_options, stf_options *out) {
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
     memset(out, 0, sizeof(*out));
     out->internal_mask = CPLTestBool(CPLGetConfigOption("GDAL_TIFF_INTERNAL_MASK", INTERNAL_MASK_DEFAULT));
+    out->internal_only = CPLTestBool(CPLGetConfigOption("GDAL_TIFF_INTERNAL_MASK", "NO"));
     if (!check_raster(raster, err) || !refuse_what_is_not_there(user_options, err) ||
         !parse_byte_order(user_options, &out->swapped, err))
         return false;

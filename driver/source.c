@@ -39,6 +39,8 @@ static void look_through_view(stf_source *source) {
 
 static bool init(stf_source *source, stf_error *err) {
     look_through_view(source);
+    if (source->request.mask_band > 0 && !stf_source_has_mask_of_band(source->dataset, source->request.mask_band))
+        return stf_source_init_no_mask(source, err);
     if (!has_driver(source->dataset, NULL) && !source->request.mask)
         return stf_source_bands_share_blocks(source->dataset) ? stf_source_init_rows(source, err)
                                                               : stf_source_init_scanlines(source, err);

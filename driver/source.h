@@ -38,7 +38,8 @@ typedef struct stf_source_request {
     stf_lease *lease;        /* the copy's, with no share yet: what is read while describing is read under it */
     uint64_t cap_bytes;      /* as asked for; a view that the source pulls from works with half of it until the plan */
     bool leave_no_blocks;    /* nothing that a read of BLOCKS brings into GDAL's cache stays there */
-    bool mask; /* not the bands, but the mask of the first one, which is that of the dataset; type: Byte */
+    bool mask;               /* not the bands, but a mask; type: Byte */
+    uint32_t mask_band; /* whose: 0: the dataset's; else the own one of this band (from 1), all 0 where it has none */
 } stf_source_request;
 
 typedef struct stf_source stf_source;
@@ -90,7 +91,9 @@ stf_source *stf_source_derive(stf_source *inner, uint32_t band, const stf_operat
                               stf_error *err);
 
 /* The mask that is read where the request says so. */
-GDALRasterBandH stf_source_mask_band(GDALDatasetH dataset);
+GDALRasterBandH stf_source_mask_band(const stf_source *source);
+/* True where a band (from 1) has a mask that is neither the dataset's nor made of something else. */
+bool stf_source_has_mask_of_band(GDALDatasetH dataset, uint32_t band);
 
 /* In the form the pipeline calls. */
 bool stf_source_read_unit(void *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
@@ -104,6 +107,7 @@ bool stf_source_init_blocks(stf_source *source, stf_error *err);
 bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err);
 /* Bands may differ in type; where they differ in their blocks: stf_source_init_scanlines. */
 bool stf_source_init_mask(stf_source *source, stf_error *err);
+bool stf_source_init_no_mask(stf_source *source, stf_error *err);
 bool stf_source_init_rows(stf_source *source, stf_error *err);
 bool stf_source_init_scanlines(stf_source *source, stf_error *err);
 /* All bands have blocks of one size. */

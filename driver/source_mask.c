@@ -1,4 +1,4 @@
-/* A per-dataset mask as a source of one band: its natural blocks, read by the dataset's own handle, on the calling thread.
+/* A mask as a source of one band: its natural blocks, read by the dataset's own handle, on the calling thread.
  *
  * It is a band beside the others, with blocks of its own: reading it decodes none of theirs. The mask of a VRT is read
  * as WINDOWS where that can be planned (source_windows.c). */
@@ -22,8 +22,14 @@ typedef struct mask_state {
     uint32_t block_width_px, block_rows;
 } mask_state;
 
-GDALRasterBandH stf_source_mask_band(GDALDatasetH dataset) {
-    return GDALGetMaskBand(GDALGetRasterBand(dataset, 1));
+GDALRasterBandH stf_source_mask_band(const stf_source *source) {
+    uint32_t band = source->request.mask_band;
+    return GDALGetMaskBand(GDALGetRasterBand(source->dataset, band > 0 ? (int)band : 1));
+}
+
+bool stf_source_has_mask_of_band(GDALDatasetH dataset, uint32_t band) {
+    const int others = GMF_PER_DATASET | GMF_ALL_VALID | GMF_ALPHA | GMF_NODATA;
+    return (GDALGetMaskFlags(GDALGetRasterBand(dataset, (int)band)) & others) == 0;
 }
 
 static stf_window block_window(const stf_source *source, const mask_state *state, uint32_t column, uint32_t row) {
@@ -103,7 +109,7 @@ bool stf_source_init_mask(stf_source *source, stf_error *err) {
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the description of the mask");
     int width, height;
     GDALDriverH driver = GDALGetDatasetDriver(source->dataset);
-    state->band = stf_source_mask_band(source->dataset);
+    state->band = stf_source_mask_band(source);
     GDALGetBlockSize(state->band, &width, &height);
     state->block_width_px = (uint32_t)width;
     state->block_rows = (uint32_t)height;
@@ -125,5 +131,45 @@ bool stf_source_init_mask(stf_source *source, stf_error *err) {
         info->reader_lease_bytes = stf_mul(stf_source_cached_block_bytes(block_bytes), blocks_per_unit);
     source->read = read_unit;
     snprintf(info->summary, sizeof info->summary, "mask in blocks of %d x %d", width, height);
+    return true;
+}
+
+/* --- a mask that is not there ------------------------------------------------------------------ */
+
+static bool is_zero(void *context, const stf_unit *unit, unsigned char *value) {
+    (void)context;
+    (void)unit;
+    *value = 0;
+    return true;
+}
+
+static bool read_zero(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
+                      stf_error *err) {
+    (void)source;
+    (void)reader;
+    (void)unit;
+    (void)err;
+    pixels->pixels = buffer;
+    pixels->constant = true; /* of value 0 */
+    return true;
+}
+
+bool stf_source_init_no_mask(stf_source *source, stf_error *err) {
+    stf_source_info *info = &source->info;
+    info->groups = VSICalloc(1, sizeof *info->groups);
+    if (!info->groups)
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for the description of the mask");
+    info->groups->bands = 1;
+    info->groups->x =
+        stf_axis_make((uint32_t)GDALGetRasterXSize(source->dataset), 0, (uint32_t)GDALGetRasterXSize(source->dataset));
+    info->groups->y =
+        stf_axis_make((uint32_t)GDALGetRasterYSize(source->dataset), 0, (double)source->request.tile_height_px);
+    info->kind = STF_SOURCE_BLOCKS;
+    info->group_count = 1;
+    info->decodes_are_counted = true;
+    info->unit_bytes = 1;
+    info->constants.of_unit = is_zero;
+    source->read = read_zero;
+    snprintf(info->summary, sizeof info->summary, "no mask");
     return true;
 }

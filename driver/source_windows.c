@@ -42,9 +42,9 @@ static bool read_window(stf_source *source, uint32_t reader, const stf_unit *uni
     pixels->row_bytes = (size_t)window->width * (size_t)pixel_bytes;
     pixels->band_bytes = pixels->row_bytes * window->height;
     if (source->request.mask) {
-        if (GDALRasterIOEx(stf_source_mask_band(source->dataset), GF_Read, (int)window->x, (int)window->y,
-                           (int)window->width, (int)window->height, buffer, (int)window->width, (int)window->height,
-                           source->request.type, pixel_bytes, (GSpacing)pixels->row_bytes, NULL) == CE_None)
+        if (GDALRasterIOEx(stf_source_mask_band(source), GF_Read, (int)window->x, (int)window->y, (int)window->width,
+                           (int)window->height, buffer, (int)window->width, (int)window->height, source->request.type,
+                           pixel_bytes, (GSpacing)pixels->row_bytes, NULL) == CE_None)
             return true;
     } else if (GDALDatasetRasterIOEx(source->dataset, GF_Read, (int)window->x, (int)window->y, (int)window->width,
                                      (int)window->height, buffer, (int)window->width, (int)window->height,
@@ -233,8 +233,8 @@ static bool init_windows(stf_source *source, stf_underlay *underlay, bool *fits,
 bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err) {
     *fits = false;
     bool mask = source->request.mask;
-    stf_underlay *underlay =
-        stf_underlay_read(source->dataset, mask ? 0 : (uint32_t)GDALGetRasterCount(source->dataset));
+    stf_underlay *underlay = mask ? stf_underlay_read_mask(source->dataset, source->request.mask_band)
+                                  : stf_underlay_read(source->dataset, (uint32_t)GDALGetRasterCount(source->dataset));
     if (!underlay)
         return true;
     if (!mask && is_plain(source->dataset, underlay)) {

@@ -246,11 +246,15 @@ static bool is_source(const CPLXMLNode *node) {
     return node->eType == CXT_Element && CSLFindString((CSLConstList)names, node->pszValue) >= 0;
 }
 
-#define MASK_BAND UINT32_MAX /* as a band's number */
+/* A mask as a band's number: the dataset's (0), or the own one of a band. */
+#define MASK_OF(band) (UINT32_MAX - (band))
+#define IS_MASK(band) ((band) > UINT32_MAX / 2)
 
 static const CPLXMLNode *band_node(const CPLXMLNode *root, uint32_t band) {
-    if (band == MASK_BAND)
-        return CPLGetXMLNode((CPLXMLNode *)root, "MaskBand.VRTRasterBand");
+    if (IS_MASK(band)) {
+        const CPLXMLNode *owner = band == MASK_OF(0) ? root : band_node(root, MASK_OF(band));
+        return owner ? CPLGetXMLNode((CPLXMLNode *)(uintptr_t)owner, "MaskBand.VRTRasterBand") : NULL;
+    }
     for (const CPLXMLNode *node = root->psChild; node; node = node->psNext)
         if (node->eType == CXT_Element && EQUAL(node->pszValue, "VRTRasterBand") && --band == 0)
             return node;
@@ -285,15 +289,13 @@ static void follow(stf_under_reading *r, uint32_t number, uint32_t band, const p
     r->depth--;
 }
 
-/* All bands of a dataset, or (0) its mask, as the top of a list. */
-static void follow_all(stf_under_reading *r, uint32_t number, uint32_t list, uint32_t bands) {
+/* Bands of a dataset as the top of a list. */
+static void follow_bands(stf_under_reading *r, uint32_t number, uint32_t list, uint32_t first, uint32_t bands) {
     const stf_met_shape *shape = &r->met[number].shapes[0];
     const way_of_reading plainly = {-1, 0, false};
     place at = {{0, shape->width_px, 1, 0, 0, 0}, {0, shape->height_px, 1, 0, 0, 0}, list, false, true};
-    if (bands == 0)
-        follow(r, number, MASK_BAND, &at, &plainly, true);
-    for (uint32_t band = 1; band <= bands && !r->failed; band++)
-        follow(r, number, band, &at, &plainly, band == 1);
+    for (uint32_t i = 0; i < bands && !r->failed; i++)
+        follow(r, number, first + i, &at, &plainly, i == 0);
 }
 
 /* --- all of it --------------------------------------------------------------------------------- */
@@ -317,7 +319,7 @@ static void follow_warped(stf_under_reading *r) {
         char *path = CPLStrdup(CPLGetXMLValue(met->root, "GDALWarpOptions.SourceDataset", ""));
         uint32_t source = stf_under_meet(r, owner, path, NULL, NULL);
         if (!r->failed)
-            follow_all(r, source, r->under->grids[g].list, bands_of(&r->met[source]));
+            follow_bands(r, source, r->under->grids[g].list, 1, bands_of(&r->met[source]));
         CPLFree(owner);
         CPLFree(path);
     }
@@ -379,7 +381,7 @@ static void forget(stf_under_reading *r) {
     CPLFree(r->met);
 }
 
-stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t bands) {
+static stf_underlay *read_bands(GDALDatasetH dataset, uint32_t first, uint32_t bands) {
     stf_under_reading r = {0};
     r.under = VSICalloc(1, sizeof *r.under);
     if (!r.under)
@@ -390,7 +392,7 @@ stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t bands) {
     CPLPushErrorHandler(CPLQuietErrorHandler);
     uint32_t top = stf_under_meet(&r, "", GDALGetDescription(dataset), dataset, NULL);
     if (!r.failed)
-        follow_all(&r, top, 0, bands);
+        follow_bands(&r, top, 0, first, bands);
     follow_warped(&r);
     number_blocks(&r);
     count_readers(&r);
@@ -402,4 +404,12 @@ stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t bands) {
         return NULL;
     }
     return r.under;
+}
+
+stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t bands) {
+    return read_bands(dataset, 1, bands);
+}
+
+stf_underlay *stf_underlay_read_mask(GDALDatasetH vrt, uint32_t band) {
+    return read_bands(vrt, MASK_OF(band), 1);
 }

@@ -8,6 +8,7 @@ import streamtiff
 import terrain
 import tiff_tags
 from osgeo import gdal
+from pairs import pairwise
 from streamtiff import MIB
 
 WIDTH, HEIGHT = 700, 530  # edge tiles both ways, rows that are no whole bytes of bits in strips
@@ -257,32 +258,149 @@ def test_pipe_has_no_file_beside(tmp_path):
     gdal.Unlink("/vsimem/pipe.tif")
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("internal", ["YES", "NO"])
-@pytest.mark.parametrize("layout", [TILES, ["BLOCKYSIZE=300"]], ids=["tiles", "tall strips"])
-def test_cap_is_held_over_both_passes(tmp_path, monkeypatch, threads, internal, layout):
-    size = (3000, 2100)
-    monkeypatch.setenv("GDAL_TIFF_INTERNAL_MASK", internal)
-    path = make_masked(tmp_path / "in.tif", "COMPRESS=DEFLATE", *layout, size=size)
-    for cap in (2, 64):
-        job = {"source": str(path), "target": str(tmp_path / "out.tif"), "translate": {}, "dem": None}
-        figures = streamtiff.measured_copy({**job, "options": [f"MEMORY_CAP={cap}MB", f"NUM_THREADS={threads}"]})
-        told = {key: int(value) if value.isdigit() else value for key, value in figures["streaming"].items()}
-        streamtiff.check_figures(told)
-        if threads == 1:
-            assert told["PREDICTED_PEAK_BYTES"] <= 1.15 * told["PEAK_BYTES"]
-        if not streamtiff.SANITIZER:
-            assert figures["peak_rss_bytes"] <= told["CAP_BYTES"] + 8 * MIB
-        assert masks(tmp_path / "out.tif") == masks(path)
-        assert streamtiff.pixels(tmp_path / "out.tif") == streamtiff.pixels(path)
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Paths of files that are larger than a small cap, by what their masks are and how they are cut."""
+    folder = tmp_path_factory.mktemp("large")
+    made = {}
+
+    def path(internal, layout):
+        key = (internal, *layout)
+        if key not in made:
+            made[key] = folder / f"{len(made)}.tif"
+            size = (3000, 2100)
+            if internal == "BANDS":
+                with internal_mask("NO"):
+                    terrain.make_terrain(made[key], *size, "Byte", 3, ["COMPRESS=DEFLATE", *layout])
+                    dataset = gdal.Open(str(made[key]), gdal.GA_Update)
+                    for number in (1, 3):
+                        dataset.GetRasterBand(number).CreateMaskBand(0)
+                        dataset.GetRasterBand(number).GetMaskBand().WriteArray(np.roll(blob(*size), 40 * number))
+                    dataset = None  # noqa: F841
+            else:
+                make_masked(made[key], "COMPRESS=DEFLATE", *layout, size=size, internal=internal == "YES")
+        return made[key]
+
+    return path
 
 
-def test_masks_of_single_bands_are_told_of(tmp_path, inside):
-    dataset = gdal.GetDriverByName("MEM").Create("", 64, 64, 3)
-    for number in (1, 3):
+@pytest.mark.parametrize(
+    "threads,internal,layout,cap", pairwise([1, 2], ["YES", "NO", "BANDS"], [TILES, ["BLOCKYSIZE=300"]], [2, 64])
+)
+def test_cap_is_held_over_all_passes(large, tmp_path, monkeypatch, threads, internal, layout, cap):
+    monkeypatch.setenv("GDAL_TIFF_INTERNAL_MASK", "YES" if internal == "YES" else "NO")
+    path = large(internal, layout)
+    job = {"source": str(path), "target": str(tmp_path / "out.tif"), "translate": {}, "dem": None}
+    figures = streamtiff.measured_copy({**job, "options": [f"MEMORY_CAP={cap}MB", f"NUM_THREADS={threads}"]})
+    told = {key: int(value) if value.isdigit() else value for key, value in figures["streaming"].items()}
+    streamtiff.check_figures(told)
+    if threads == 1:
+        assert told["PREDICTED_PEAK_BYTES"] <= 1.15 * told["PEAK_BYTES"]
+    if not streamtiff.SANITIZER:
+        assert figures["peak_rss_bytes"] <= told["CAP_BYTES"] + 8 * MIB
+    assert masks(tmp_path / "out.tif") == masks(path)
+    assert streamtiff.pixels(tmp_path / "out.tif") == streamtiff.pixels(path)
+
+
+# --- masks of single bands ---------------------------------------------------------------------------
+
+
+def with_masks_of_bands(bands, masked, size=(WIDTH, HEIGHT)):
+    """In memory; the bands that have a mask are counted from 1."""
+    dataset = gdal.GetDriverByName("MEM").Create("", *size, bands)
+    for band in range(bands):
+        dataset.GetRasterBand(band + 1).WriteArray(terrain.samples("Byte", 0, 0, *size, band=band))
+    for number in masked:
         dataset.GetRasterBand(number).CreateMaskBand(0)
+        dataset.GetRasterBand(number).GetMaskBand().WriteArray(np.roll(blob(*size), 31 * number))
+    return dataset
+
+
+def same_masks_of_bands(tmp_path, source, *options):
+    """Both files beside: tags, pixels, tiles that are there, and what GDAL says of the masks."""
+    with internal_mask(None if gdal.VersionInfo() >= "3090000" else "NO"):
+        ours = streamtiff.same_as_gtiff(tmp_path, source, "PREDICTOR=1", "COMPRESS=DEFLATE", *options)
+    theirs = tmp_path / "gtiff.tif"
+    assert masks(ours) == masks(theirs)
+    beside = [path.with_name(path.name + ".msk") for path in (ours, theirs)]
+    assert directories(beside[0]) == directories(beside[1])
+    assert left_out(beside[0]) == left_out(beside[1])
+    assert streamtiff.pixels(beside[0]) == streamtiff.pixels(beside[1])
+    return ours
+
+
+@pytest.mark.parametrize(
+    "bands,masked", [(1, [1]), (2, [1, 2]), (2, [2]), (3, [1, 3]), (4, [2, 3, 4]), (5, [3]), (12, [2, 11, 12])]
+)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_masks_of_bands(tmp_path, bands, masked, layout):
+    ours = same_masks_of_bands(tmp_path, with_masks_of_bands(bands, masked, (300, 210)), *LAYOUTS[layout])
+    flags = [flags for flags, _ in masks(ours)]
+    assert [number + 1 for number, flag in enumerate(flags) if flag == 0] == masked
+
+
+def test_masks_of_bands_of_a_gtiff(tmp_path):
+    """The file beside is read in its own blocks, each once."""
+    with internal_mask("NO"):
+        streamtiff.create_quietly("GTiff", tmp_path / "in.tif", with_masks_of_bands(3, [1, 3]), [*TILES])
+    for layout in LAYOUTS.values():
+        ours = same_masks_of_bands(tmp_path, gdal.Open(str(tmp_path / "in.tif")), *layout)
+        with internal_mask("NO"):
+            figures = streamtiff.streaming(streamtiff.create_copy(ours, tmp_path / "in.tif", *layout))
+        assert figures["SOURCE_BLOCKS"] == figures["BLOCK_DECODES"] == (1 + 2) * -(-WIDTH // 128) * -(-HEIGHT // 64)
+
+
+def test_masks_of_bands_of_a_vrt(tmp_path):
+    """Each band's mask is planned on the blocks underneath."""
+    for number in (1, 2, 3):
+        terrain.make_terrain(tmp_path / f"{number}.tif", WIDTH, HEIGHT, "Byte", options=[*TILES, "COMPRESS=DEFLATE"])
+    simple = "<SimpleSource><SourceFilename>{}</SourceFilename><SourceBand>1</SourceBand></SimpleSource>"
+    one, two, shown = (simple.format(tmp_path / f"{number}.tif") for number in (1, 2, 3))
+    mask = f"<MaskBand><VRTRasterBand dataType='Byte'>{shown}</VRTRasterBand></MaskBand>"
+    text = f"<VRTDataset rasterXSize='{WIDTH}' rasterYSize='{HEIGHT}'>"
+    text += f"<VRTRasterBand dataType='Byte' band='1'>{one}</VRTRasterBand>"
+    text += f"<VRTRasterBand dataType='Byte' band='2'>{two}{mask}</VRTRasterBand></VRTDataset>"
+    (tmp_path / "in.vrt").write_text(text)
+    source = gdal.Open(str(tmp_path / "in.vrt"))
+    assert [source.GetRasterBand(number).GetMaskFlags() for number in (1, 2)] == [gdal.GMF_ALL_VALID, 0]
+    ours = same_masks_of_bands(tmp_path, source, *TILES)
+    with internal_mask("NO"):
+        figures = streamtiff.streaming(streamtiff.create_copy(ours, source, *TILES))
+    assert figures["SOURCE_BLOCKS"] == figures["PREDICTED_DECODES"] == 3 * -(-WIDTH // 128) * -(-HEIGHT // 64)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.97])
+def test_cancelled_among_masks_of_bands(tmp_path, share):
+    with internal_mask("NO"):
+        source = with_masks_of_bands(3, [1, 3])
+        text = streamtiff.refused(tmp_path / "out.tif", source, *TILES, callback=lambda done, *_: done < share)
+    assert "terminated" in text
+
+
+def test_masks_of_bands_have_no_room_in_the_file(tmp_path):
+    """GTiff raises a failure for each, and leaves them out; a strict copy fails with both drivers."""
+    dataset = with_masks_of_bands(3, [1, 3])
+    with internal_mask("YES"):
+        with streamtiff.messages() as kept:
+            assert gdal.GetDriverByName(streamtiff.DRIVER).CreateCopy(str(tmp_path / "out.tif"), dataset, strict=0)
+        (text,) = streamtiff.texts(kept, gdal.CE_Warning)
+        assert text.startswith("2 band(s) have a mask of their own") and "GDAL_TIFF_INTERNAL_MASK" in text
+        assert streamtiff.listing(tmp_path) == ["out.tif"]
+        with streamtiff.messages() as kept:
+            assert gdal.GetDriverByName("GTiff").CreateCopy(str(tmp_path / "gtiff.tif"), dataset, strict=1) is None
+        gdal.Unlink(str(tmp_path / "out.tif"))
+        assert "2 band(s)" in streamtiff.refused(tmp_path / "out.tif", dataset, strict=1)
+
+
+def test_mask_of_the_dataset_leaves_no_room_for_those_of_bands(tmp_path, inside):
+    """Where band 1 has that of the dataset, and another one its own."""
+    dataset = in_memory(2)
+    dataset.GetRasterBand(2).CreateMaskBand(0)
+    assert dataset.GetRasterBand(1).GetMaskFlags() == gdal.GMF_PER_DATASET
     with streamtiff.messages() as kept:
-        assert gdal.GetDriverByName(streamtiff.DRIVER).CreateCopy(str(tmp_path / "out.tif"), dataset)
-    (text,) = streamtiff.texts(kept, gdal.CE_Warning)
-    assert text.startswith("2 bands have a mask of their own")
-    assert streamtiff.listing(tmp_path) == ["out.tif"]
+        for driver in ("GTiff", streamtiff.DRIVER):
+            result = gdal.GetDriverByName(driver).CreateCopy(str(tmp_path / f"{driver}.tif"), dataset, strict=0)
+            assert result is not None
+            result = None
+    assert masks(tmp_path / "GTiff.tif") == masks(tmp_path / f"{streamtiff.DRIVER}.tif")
+    assert any("1 band(s) have a mask of their own" in text for text in streamtiff.texts(kept, gdal.CE_Warning))

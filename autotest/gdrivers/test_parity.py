@@ -32,11 +32,22 @@ def ways(options):
     return " ".join(options)
 
 
+STRICT = WAYS[1]  # what strict copies refuse is refused whatever the options
+
+
 @pytest.mark.parametrize("options", WAYS, ids=ways)
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_source(sources, tmp_path, name, options):
-    found = unexpected(parity.differences(tmp_path, sources[name], options), name, options)
+    found = parity.differences(tmp_path, sources[name], options, strict=int(options is STRICT))
+    found = unexpected(found, name, options)
     assert not found, f"{name} {ways(options)}\n{parity.brief(found)}"
+
+
+def test_there_are_sources_that_only_a_strict_copy_refuses(sources, tmp_path):
+    for driver in parity.DRIVERS:
+        for strict in (0, 1):
+            copy = parity.Copy(driver, tmp_path / driver, sources["mixed_types"], parity.with_layout(STRICT), strict)
+            assert copy.refused == bool(strict)
 
 
 # --- masks, inside the file and beside it ------------------------------------------------------------
@@ -74,7 +85,8 @@ def test_tags_of_masks_are_compared(sources, tmp_path, internal):
 @pytest.mark.parametrize("allowed", ALLOWED, ids=lambda allowed: allowed.name)
 def test_allowed_difference_is_still_there(sources, tmp_path, allowed):
     name, options = allowed.shown_by
-    assert any(allowed.covers(key, name, options) for key in parity.differences(tmp_path, sources[name], options))
+    with parity.config(**allowed.under):
+        assert any(allowed.covers(key, name, options) for key in parity.differences(tmp_path, sources[name], options))
 
 
 def test_sources_that_cannot_be_made_here():

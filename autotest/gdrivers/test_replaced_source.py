@@ -79,6 +79,16 @@ def test_twin_has_the_name(tmp_path, given, twins, change, also_open, as_vrt):
     del other
 
 
+@pytest.mark.parametrize("as_vrt", [False, True], ids=["file", "vrt"])
+def test_nothing_has_the_name(tmp_path, given, twins, as_vrt):
+    """It cannot be opened again: the handle that was given is all there is."""
+    source = gdal.Open(str(given))
+    vrt = gdal.Translate("", source, format="VRT") if as_vrt else None
+    given.unlink()
+    pixels, _ = summary(tmp_path, vrt or source)
+    assert pixels == streamtiff.pixels(twins / "a.tif")
+
+
 def test_twin_elsewhere_is_no_harm(tmp_path, given, twins):
     """A name of its own: the file that is open is the one of that name."""
     source = gdal.Open(str(given))

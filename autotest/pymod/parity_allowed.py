@@ -1,16 +1,19 @@
 """The differences between a file of GTiff's and one of ours that are meant, each with its reason."""
 
 import parity
+from osgeo import gdal
 
 
 class Allowed:
     """A difference that is meant.
 
     keys: what differs (beginnings of them, "band 2" counts as "band"); when: of the source's name and the options,
-    whether it can occur; shown_by: (source, options) of a case that shows it; since, before: of which GDAL."""
+    whether it can occur; shown_by: (source, options) of a case that shows it, under these configuration options;
+    since, before: of which GDAL."""
 
-    def __init__(self, name, reason, keys, shown_by, when=lambda source, options: True, since=0, before=10**9):
+    def __init__(self, name, reason, keys, shown_by, when=lambda source, options: True, since=0, before=10**9, under=()):
         self.name, self.reason, self.keys, self.shown_by, self.when = name, reason, keys, shown_by, when
+        self.under = dict(under)
         self.applies = since <= parity.VERSION < before
 
     def covers(self, key, source, options):
@@ -112,11 +115,13 @@ _ALL = [
     ),
     Allowed(
         "masks of single bands",
-        "GTiff writes them into a file beside, or raises a failure for each where masks go into the file. We warn, and "
-        "write none.",
-        ["band: mask", "file list", "file out.tif.msk", "failures", "warnings"],
+        "Inside the file there is no room for them: where GDAL_TIFF_INTERNAL_MASK=YES asks for that, GTiff raises a failure "
+        "for each, and leaves them out all the same. We warn once.",
+        ["failures", "warnings"],
         ("mask_MEM_of_each_band", ("COMPRESS=NONE",)),
-        lambda source, options: source == "mask_MEM_of_each_band",
+        lambda source, options: source.endswith(("_of_each_band", "_of_some_bands"))
+        and gdal.GetConfigOption("GDAL_TIFF_INTERNAL_MASK") == "YES",
+        under={"GDAL_TIFF_INTERNAL_MASK": "YES"},
     ),
 ]
 

@@ -32,6 +32,13 @@ def masked(dataset, mask=None, flags=gdal.GMF_PER_DATASET):
     return dataset
 
 
+def masked_bands(dataset, *numbers):
+    for number in numbers:
+        dataset.GetRasterBand(number).CreateMaskBand(0)
+        dataset.GetRasterBand(number).GetMaskBand().WriteArray(np.roll(blob(), number))
+    return dataset
+
+
 def filed(path, dataset, internal, *options):
     with config(GDAL_TIFF_INTERNAL_MASK="YES" if internal else "NO"):
         return gtiff(path, dataset, *options)
@@ -46,6 +53,8 @@ mask_source("mask_MEM_rgb", lambda folder: masked(placed(colored("rgb"))))
 mask_source("mask_MEM_Float32", lambda folder: masked(mem(2, gdal.GDT_Float32)))
 mask_source("mask_MEM_CInt16", lambda folder: masked(mem(1, gdal.GDT_CInt16)))
 mask_source("mask_MEM_of_each_band", lambda folder: masked(mem(2), flags=0))
+mask_source("mask_MEM_of_some_bands", lambda folder: masked_bands(mem(4), 2, 3))
+mask_source("mask_beside_of_each_band", lambda folder: filed(folder / "bands.tif", masked(mem(3), flags=0), False, *TILES))
 mask_source("mask_MEM_grey", lambda folder: masked(mem(), GREY))
 mask_source("mask_MEM_of_zeros", lambda folder: masked(mem(), np.zeros((HEIGHT, WIDTH), "u1")))
 mask_source("mask_MEM_all_valid", lambda folder: masked(mem(), np.full((HEIGHT, WIDTH), 255, "u1")))

@@ -121,6 +121,7 @@ source(lambda folder: palette(256), name="palette_256")
 source(lambda folder: palette(16), name="palette_16")
 source(lambda folder: palette(256, alpha=100), name="palette_translucent")
 source(lambda folder: palette(300, gdal.GDT_UInt16), name="palette_UInt16")
+source(lambda folder: palette(16, gdal.GDT_Int16), name="palette_Int16")
 
 for _name in COLORS:
     source(lambda folder, n=_name: colored(n), name=f"color_{_name}")
@@ -216,6 +217,7 @@ for _label, _options in {
     "big": ("BIGTIFF=YES",),
     "big_endian": ("ENDIANNESS=BIG",),
     "world_file": ("TFW=YES", "PROFILE=BASELINE"),
+    "GeoTIFF_alone": ("PROFILE=GeoTIFF",),
     "esri_keys": ("GEOTIFF_KEYS_FLAVOR=ESRI_PE",),
 }.items():
     source(
