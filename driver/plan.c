@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* A second encoder that costs no more is in the floor: a core that idles is worth more than so little memory. */
+#define SECOND_ENCODER_BYTES ((uint64_t)2 << 20)
+
 /* One way to make the copy, with what it needs whatever the number of threads. */
 typedef struct stf_way {
     stf_sweep sweep;
@@ -218,7 +221,7 @@ static uint64_t floor_bytes(const stf_planner *planner, const stf_way *bands) {
             continue;
         stf_crew one = least_crew(planner, &ways[i], 1), two = least_crew(planner, &ways[i], ways_encoders(planner));
         uint64_t need = need_bytes(planner, &ways[i], &one), more = need_bytes(planner, &ways[i], &two);
-        if (more - need <= need / 8)
+        if (more - need <= need / 8 || more - need <= SECOND_ENCODER_BYTES)
             need = more;
         if (need < floor)
             floor = need;

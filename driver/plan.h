@@ -11,7 +11,7 @@
  *
  * Memory of a way = tables + lease + encoders + readers + unit buffers + tile slots, each counted in
  * bytes by the demand. The floor is the least of these sums over all ways, for one reader, one unit buffer
- * and one encoder; a second encoder is in it where that adds no more than an eighth (raising a cap to a
+ * and one encoder; a second encoder is in it where that adds no more than an eighth, or 2 MiB (raising a cap to a
  * floor at which one core idles would save little and cost half the speed). */
 #ifndef STF_PLAN_H
 #define STF_PLAN_H
