@@ -42,14 +42,14 @@ def write_matrix(folder, machine, rows, violations):
 
 def write_neighbours(folder, machine, rows, speed, violations):
     headings = ["raster", "way", "asked MB", "cap MB", "peak MB", "amplification", "decodes/blocks", "wall s"]
-    headings += ["gdaldem: peak MB", "amplification", "wall s"]
+    headings += ["gdaldem: peak MB", "amplification", "wall s", "wall ratio"]
     lines = []
     for row in rows:
         theirs, decodes = row["gdaldem"], int(row["BLOCK_DECODES"]) / int(row["SOURCE_BLOCKS"])
         line = [row["case"], row["way"], row["asked_mb"], mb(row["CAP_BYTES"]), mb(row["peak_rss_bytes"])]
         line += [f"{row['amplification']:.3f}", f"{decodes:.3f}", f"{row['wall_s']:.1f}"]
         line += [mb(theirs["peak_rss_bytes"]), f"{theirs['amplification']:.3f}", f"{theirs['wall_s']:.1f}"]
-        lines.append(line)
+        lines.append([*line, f"{row['ratio']:.2f}"])
     note = f"DERIVE=slope beside gdaldem slope to the same kind of file, 2 threads: {speed['ratio']:.2f} of its time.\n"
     text = [machine_line(machine), table(headings, lines), "", note, f"{len(violations)} violations"]
     text += [f"- {violation}" for violation in violations]
