@@ -1,0 +1,252 @@
+#include "resample.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "cpl_conv.h"
+#include "cpl_string.h"
+#include "overview_grid.h"
+#include "resample_internal.h"
+
+static const stf_resample_method_info methods[] = {
+    {"NEAREST", GRIORA_NearestNeighbour, 0, false},
+    {"AVERAGE", GRIORA_Average, 0, false},
+    {"RMS", GRIORA_RMS, 0, false},
+    {"MODE", GRIORA_Mode, 0, false},
+    {"BILINEAR", GRIORA_Bilinear, 1, true},
+    {"CUBIC", GRIORA_Cubic, 2, true},
+    {"CUBICSPLINE", GRIORA_CubicSpline, 2, true},
+    {"LANCZOS", GRIORA_Lanczos, 3, true},
+    {"GAUSS", GRIORA_Gauss, 1, false},
+};
+
+/* --- what the dataset says --------------------------------------------------------------------- */
+
+static void find_nodata(const stf_resample *resample, GDALRasterBandH from, stf_resample_band *band) {
+    switch (resample->type) {
+    case GDT_Int64:
+        band->nodata_int64 = GDALGetRasterNoDataValueAsInt64(from, &band->has_nodata);
+        memcpy(band->missing, &band->nodata_int64, sizeof band->nodata_int64);
+        band->comes_back = false; /* as a floating point number */
+        return;
+    case GDT_UInt64:
+        band->nodata_uint64 = GDALGetRasterNoDataValueAsUInt64(from, &band->has_nodata);
+        memcpy(band->missing, &band->nodata_uint64, sizeof band->nodata_uint64);
+        band->comes_back = false;
+        return;
+    default:
+        break;
+    }
+    band->nodata = GDALGetRasterNoDataValue(from, &band->has_nodata);
+    GDALCopyWords(&band->nodata, GDT_Float64, 0, band->missing, resample->type, 0, 1);
+    double as_sample;
+    GDALCopyWords(band->missing, resample->type, 0, &as_sample, GDT_Float64, 0, 1);
+    band->comes_back = (as_sample == band->nodata && (double)(float)as_sample == as_sample) ||
+                       (isnan(as_sample) && isnan(band->nodata));
+}
+
+/* As GDAL: the first band says for all whether pixels are left out. */
+static void find_mask(stf_resample *resample, const stf_resample_request *request) {
+    GDALRasterBandH first = GDALGetRasterBand(request->dataset, 1);
+    int flags = GDALGetMaskFlags(first);
+    uint32_t last = resample->band_count - 1;
+    bool last_is_alpha =
+        GDALGetRasterColorInterpretation(GDALGetRasterBand(request->dataset, (int)last + 1)) == GCI_AlphaBand;
+    resample->alpha_band = STF_RESAMPLE_NO_BAND;
+    resample->by_mask = request->of_mask || request->with_mask;
+    if (!resample->by_mask && (flags & GMF_NODATA) != 0 && (flags & GMF_PER_DATASET) != 0) {
+        const char *values = GDALGetMetadataItem(request->dataset, "NODATA_VALUES", NULL);
+        resample->nodata_values = values ? CPLStrdup(values) : NULL;
+    } else if (!resample->by_mask && (flags & GMF_NODATA) != 0)
+        resample->by_nodata = true;
+    if (last_is_alpha && !request->of_mask && (flags & GMF_ALL_VALID) == 0)
+        resample->alpha_band = last;
+    if (last_is_alpha && last == 0 && !request->of_mask)
+        resample->alpha_band = 0;
+    resample->is_masked = resample->by_mask || resample->by_nodata || resample->nodata_values ||
+                          resample->alpha_band != STF_RESAMPLE_NO_BAND;
+}
+
+static bool is_identity(GDALColorTableH colors) {
+    for (int i = 0; i < GDALGetColorEntryCount(colors); i++) {
+        const GDALColorEntry *entry = GDALGetColorEntry(colors, i);
+        if (entry->c1 != i || entry->c2 != i || entry->c3 != i || entry->c4 != 255)
+            return false;
+    }
+    return true;
+}
+
+/* Kernels work on the numbers of the colours, whatever comes of it; what counts pixels, on colours. */
+static void find_colors(stf_resample *resample, GDALRasterBandH band) {
+    GDALColorTableH colors = GDALGetRasterColorTable(band);
+    if (colors && !resample->method.is_kernel && GDALGetRasterColorInterpretation(band) == GCI_PaletteIndex &&
+        GDALGetPaletteInterpretation(colors) == GPI_RGB && !is_identity(colors))
+        resample->colors = GDALCloneColorTable(colors);
+}
+
+static bool find_bands(stf_resample *resample, const stf_resample_request *request, stf_error *err) {
+    resample->band_count = request->of_mask ? 1 : (uint32_t)GDALGetRasterCount(request->dataset);
+    resample->bands = VSICalloc(resample->band_count, sizeof *resample->bands);
+    if (!resample->bands)
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for %u bands", resample->band_count);
+    for (uint32_t i = 0; i < resample->band_count && !request->of_mask; i++)
+        find_nodata(resample, GDALGetRasterBand(request->dataset, (int)i + 1), &resample->bands[i]);
+    if (resample->method.algorithm != GRIORA_NearestNeighbour)
+        find_mask(resample, request);
+    GDALRasterBandH first = GDALGetRasterBand(request->dataset, 1);
+    const char *bits = request->of_mask ? NULL : GDALGetMetadataItem(first, "NBITS", "IMAGE_STRUCTURE");
+    resample->bits = bits ? CPLStrdup(bits) : NULL;
+    if (!request->of_mask && resample->method.algorithm != GRIORA_NearestNeighbour)
+        find_colors(resample, first);
+    return true;
+}
+
+/* --- making ------------------------------------------------------------------------------------ */
+
+static bool find_method(stf_resample *resample, const stf_resample_request *request, stf_error *err) {
+    GDALRasterBandH first = GDALGetRasterBand(request->dataset, 1);
+    bool complex_numbers = GDALDataTypeIsComplex(request->type) != 0;
+    const char *name = request->method;
+    if (!name)
+        name =
+            GDALGetRasterColorTable(first) || GDALDataTypeIsComplex(GDALGetRasterDataType(first)) ? "NEAREST" : "CUBIC";
+    size_t i = 0, count = sizeof methods / sizeof *methods;
+    while (i < count && !EQUAL(name, methods[i].name))
+        i++;
+    if (i == count)
+        return stf_fail(
+            err, CPLE_IllegalArg,
+            "OVERVIEW_RESAMPLING=%s is not known: NEAREST, AVERAGE, RMS, MODE, BILINEAR, CUBIC, CUBICSPLINE, "
+            "LANCZOS and GAUSS are",
+            name);
+    resample->method = methods[i];
+    if (complex_numbers && i > 2)
+        return stf_fail(err, CPLE_NotSupported,
+                        "OVERVIEW_RESAMPLING=%s is not for complex data types: NEAREST, AVERAGE and RMS are", name);
+    return true;
+}
+
+stf_resample *stf_resample_create(const stf_resample_request *request, stf_error *err) {
+    stf_resample *resample = VSICalloc(1, sizeof *resample);
+    if (!resample) {
+        stf_fail(err, CPLE_OutOfMemory, "No memory for the resampling");
+        return NULL;
+    }
+    resample->memory = GDALGetDriverByName("MEM");
+    resample->type = request->type;
+    resample->sample_bytes = (size_t)GDALGetDataTypeSizeBytes(request->type);
+    resample->of_mask = request->of_mask;
+    resample->alpha_band = STF_RESAMPLE_NO_BAND;
+    if (!resample->memory)
+        stf_fail(err, CPLE_AppDefined, "GDAL has no driver MEM, without which there are no overviews");
+    if (resample->memory && find_method(resample, request, err) && find_bands(resample, request, err))
+        return resample;
+    stf_resample_destroy(resample);
+    return NULL;
+}
+
+void stf_resample_destroy(stf_resample *resample) {
+    if (!resample)
+        return;
+    if (resample->colors)
+        GDALDestroyColorTable(resample->colors);
+    CPLFree(resample->bits);
+    CPLFree(resample->nodata_values);
+    VSIFree(resample->bands);
+    VSIFree(resample);
+}
+
+uint32_t stf_resample_radius(const stf_resample *resample) {
+    return resample->method.radius_px;
+}
+
+bool stf_resample_needs_mask(const stf_resample *resample) {
+    return resample->by_mask && !resample->of_mask;
+}
+
+uint32_t stf_resample_bytes_beside(const stf_resample *resample) {
+    bool copies_alpha = resample->alpha_band != STF_RESAMPLE_NO_BAND && resample->type != GDT_Byte;
+    return stf_resample_needs_mask(resample) || copies_alpha ? 1 : 0;
+}
+
+const char *stf_resample_method(const stf_resample *resample) {
+    return resample->method.name;
+}
+
+/* --- running ----------------------------------------------------------------------------------- */
+
+bool stf_resample_run(const stf_resample *resample, const stf_resample_window *window, stf_error *err) {
+    if (resample->method.algorithm == GRIORA_NearestNeighbour)
+        return stf_resample_nearest(resample, window, err);
+    if (GDALDataTypeIsComplex(resample->type))
+        return stf_resample_complex(resample, window, err);
+    return stf_resample_by_gdal(resample, window, err);
+}
+
+/* --- windows of one value ---------------------------------------------------------------------- */
+
+static bool is_all_zero(const unsigned char *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+static bool is_nodata(const stf_resample *resample, const stf_resample_band *band, const unsigned char *sample) {
+    if (!resample->by_nodata || !band->has_nodata)
+        return false;
+    if (memcmp(sample, band->missing, resample->sample_bytes) == 0)
+        return true;
+    double value; /* one NaN is as good as another */
+    GDALCopyWords(sample, resample->type, 0, &value, GDT_Float64, 0, 1);
+    return isnan(value) && isnan(band->nodata);
+}
+
+/* Weights add up to 1 but for rounding, which integers of up to 16 bits do not see. */
+static bool is_small_integer(const stf_resample *resample) {
+    return !GDALDataTypeIsFloating(resample->type) && !GDALDataTypeIsComplex(resample->type) &&
+           resample->sample_bytes <= 2;
+}
+
+static void leave_out(const stf_resample *resample, const stf_resample_band *band, unsigned char *sample) {
+    if (band->has_nodata)
+        memcpy(sample, band->missing, resample->sample_bytes);
+    else
+        memset(sample, 0, resample->sample_bytes);
+}
+
+/* A pixel whose alpha is 0, or that no mask covers. */
+static bool of_nothing(const stf_resample *resample, uint32_t first_band, uint32_t samples, stf_uniform *value) {
+    for (uint32_t i = 0; i < samples; i++) {
+        const stf_resample_band *band = &resample->bands[first_band + i];
+        if (first_band + i == resample->alpha_band)
+            continue;
+        if (band->has_nodata && !band->comes_back)
+            return false;
+        leave_out(resample, band, value->pixel + i * resample->sample_bytes);
+    }
+    return true;
+}
+
+bool stf_resample_of_uniform(const stf_resample *resample, uint32_t first_band, bool is_masked, stf_uniform *value) {
+    uint32_t samples = (uint32_t)(value->pixel_bytes / resample->sample_bytes);
+    uint32_t alpha = resample->alpha_band;
+    if (resample->method.algorithm == GRIORA_NearestNeighbour)
+        return !stf_resample_nearest_is_rounded(resample) || is_all_zero(value->pixel, value->pixel_bytes);
+    if (resample->colors || resample->nodata_values)
+        return false;
+    if (is_masked)
+        return of_nothing(resample, first_band, samples, value);
+    if (alpha != STF_RESAMPLE_NO_BAND && !resample->by_nodata && alpha >= first_band && alpha < first_band + samples &&
+        is_all_zero(value->pixel + (alpha - first_band) * resample->sample_bytes, resample->sample_bytes))
+        return of_nothing(resample, first_band, samples, value);
+    for (uint32_t i = 0; i < samples; i++) {
+        const stf_resample_band *band = &resample->bands[first_band + i];
+        const unsigned char *sample = value->pixel + i * resample->sample_bytes;
+        if (is_nodata(resample, band, sample)
+                ? !band->comes_back
+                : !is_small_integer(resample) && !is_all_zero(sample, resample->sample_bytes))
+            return false;
+    }
+    return true;
+}
