@@ -369,6 +369,22 @@ stf_open_tiles stf_geometry_open_tiles(const stf_geometry *geometry, uint32_t st
     return most;
 }
 
+void stf_geometry_visit_completed(const stf_geometry *geometry, uint32_t stripe_columns, uint32_t *remaining,
+                                  void (*visit)(void *context, uint64_t tile), void *context) {
+    stf_walk walk;
+    stf_unit unit;
+    for (stf_walk_begin(&walk, geometry, stripe_columns); stf_walk_next(&walk, &unit);) {
+        stf_touch touch;
+        uint64_t tile;
+        for (stf_touch_begin(&touch, geometry, &unit); stf_touch_next(&touch, &tile);) {
+            if (remaining[tile] == 0)
+                remaining[tile] = (uint32_t)stf_geometry_tile_units(geometry, tile);
+            if (--remaining[tile] == 0)
+                visit(context, tile);
+        }
+    }
+}
+
 uint64_t stf_geometry_seam_pixels(const stf_geometry *geometry, uint32_t stripe_columns) {
     uint64_t pixels = 0;
     if (stf_geometry_stripes(geometry, stripe_columns) == 1)

@@ -145,6 +145,10 @@ typedef struct stf_open_tiles {
 stf_open_tiles stf_geometry_open_tiles(const stf_geometry *geometry, uint32_t stripe_columns, uint32_t only_stripe,
                                        uint32_t *remaining);
 
+/* Calls visit for every tile in the order in which the walk completes them. remaining: as above. */
+void stf_geometry_visit_completed(const stf_geometry *geometry, uint32_t stripe_columns, uint32_t *remaining,
+                                  void (*visit)(void *context, uint64_t tile), void *context);
+
 /* Pixels of all seam tiles of one plane. */
 uint64_t stf_geometry_seam_pixels(const stf_geometry *geometry, uint32_t stripe_columns);
 

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* A second encoder that costs no more is in the floor: a core that idles is worth more than so little memory. */
 #define SECOND_ENCODER_BYTES ((uint64_t)2 << 20)
@@ -13,11 +14,14 @@ typedef struct stf_way {
     stf_open_tiles open;     /* tiles kept in memory, and the most that one unit touches */
     uint64_t spilled_pixels; /* of one plane */
     stf_lease_point lease;   /* of blocks that units share: the least with which they may be read */
+    uint32_t spilled_levels;
+    uint64_t level_tiles[STF_OVERVIEW_LEVELS]; /* open at once */
 } stf_way;
 
 /* How many of each thing a way is given. */
 typedef struct stf_crew {
     uint32_t encoders, readers, unit_buffers, slots;
+    uint32_t spare_tiles; /* of each level in memory, so that one is filled while another is encoded */
 } stf_crew;
 
 typedef struct stf_planner {
@@ -25,6 +29,9 @@ typedef struct stf_planner {
     uint32_t *remaining;           /* one counter a tile, all zero between uses */
     uint32_t columns;              /* unit columns of group 0 */
     uint32_t least_stripe_columns; /* narrower stripes would decode too much again */
+    uint32_t levels;               /* of overviews */
+    uint32_t spilled_levels;       /* the ways that are made have so many */
+    uint32_t *filled_px;           /* one counter for each of their tiles, all zero between uses */
 } stf_planner;
 
 const char *stf_sweep_name(stf_sweep sweep) {
@@ -37,9 +44,23 @@ static uint64_t lease_bytes(const stf_planner *planner, const stf_way *way, uint
     return stf_add(stf_add(demand->lease_bytes, way->lease.lease_bytes), stf_mul(demand->reader_lease_bytes, readers));
 }
 
+/* The overviews' part. */
+static uint64_t level_bytes(const stf_planner *planner, const stf_way *way, const stf_crew *crew) {
+    const stf_demand *demand = planner->demand;
+    uint64_t tiles = 0, each = demand->overview_encoder_bytes;
+    if (planner->levels == 0)
+        return 0;
+    for (uint32_t level = way->spilled_levels + 1; level <= planner->levels; level++)
+        tiles = stf_add(tiles, way->level_tiles[level] + crew->spare_tiles);
+    if (way->spilled_levels > 0)
+        each = stf_add(each, demand->overview_spilling_bytes);
+    return stf_add(stf_mul(tiles, demand->overview_slot_bytes), stf_mul(each, crew->encoders));
+}
+
 static uint64_t need_bytes(const stf_planner *planner, const stf_way *way, const stf_crew *crew) {
     const stf_demand *demand = planner->demand;
     uint64_t need = stf_add(demand->table_bytes, lease_bytes(planner, way, crew->readers));
+    need = stf_add(need, level_bytes(planner, way, crew));
     need = stf_add(need, stf_mul(demand->encoder_bytes, crew->encoders));
     need = stf_add(need, stf_mul(demand->reader_bytes, crew->readers));
     need = stf_add(need, stf_mul(demand->unit_bytes, crew->unit_buffers));
@@ -57,7 +78,7 @@ static stf_crew least_crew(const stf_planner *planner, const stf_way *way, uint3
         slots = encoders;
     if (slots > UINT32_MAX)
         slots = UINT32_MAX;
-    stf_crew crew = {encoders, 1, 1, (uint32_t)slots};
+    stf_crew crew = {encoders, 1, 1, (uint32_t)slots, 0};
     return crew;
 }
 
@@ -102,10 +123,28 @@ static stf_lease_point best_lease(const stf_planner *planner, const stf_way *way
     return way->lease;
 }
 
+static void level_tile_complete(void *context, uint64_t tile) {
+    stf_overview_open *open = context;
+    uint32_t columns = stf_overview_columns(open->shape, 0), rows = stf_overview_rows(open->shape, 0);
+    uint64_t plane = tile / ((uint64_t)columns * rows), place = tile % ((uint64_t)columns * rows);
+    stf_overview_open_add(open, (uint32_t)plane, (uint32_t)(place % columns), (uint32_t)(place / columns));
+}
+
+static void count_level_tiles(const stf_planner *planner, stf_way *way) {
+    stf_overview_open open;
+    if (planner->levels == 0)
+        return;
+    stf_overview_open_begin(&open, planner->demand->overview, planner->filled_px);
+    stf_geometry_visit_completed(planner->demand->geometry, way->stripe_columns, planner->remaining,
+                                 level_tile_complete, &open);
+    memcpy(way->level_tiles, open.most, sizeof way->level_tiles);
+}
+
 static stf_way striped_way(const stf_planner *planner, uint32_t stripe_columns, bool spill_all,
                            bool first_stripe_only) {
     const stf_geometry *geometry = planner->demand->geometry;
-    stf_way way = {STF_SWEEP_STRIPES, spill_all, stripe_columns, {0, 0}, 0, {0, planner->demand->source_blocks}};
+    stf_way way = {
+        STF_SWEEP_STRIPES, spill_all, stripe_columns, {0, 0}, 0, {0, planner->demand->source_blocks}, 0, {0}};
     stf_lease_point points[STF_LEASE_POINTS];
     uint32_t count = lease_points(planner, stripe_columns, points);
     if (count > 0)
@@ -117,6 +156,8 @@ static stf_way striped_way(const stf_planner *planner, uint32_t stripe_columns, 
         way.sweep = STF_SWEEP_BANDS;
     if (spill_all)
         way.sweep = STF_SWEEP_SPILL;
+    way.spilled_levels = planner->spilled_levels;
+    count_level_tiles(planner, &way);
     return way;
 }
 
@@ -185,27 +226,77 @@ static bool seams_are_few(const stf_planner *planner, const stf_way *way) {
     return way->spilled_pixels <= raster_pixels(planner) / 2;
 }
 
-static bool choose_way(const stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
-                       stf_way *chosen) {
+static uint64_t level_pixels(const stf_planner *planner, uint32_t spilled_levels) {
+    uint64_t pixels = 0;
+    for (uint32_t level = 1; level <= spilled_levels; level++)
+        pixels += (uint64_t)planner->demand->overview->levels[level].width_px *
+                  planner->demand->overview->levels[level].height_px;
+    return pixels;
+}
+
+/* Whole bands, or stripes with few seams: the widest that fit. */
+static bool choose_in_memory(const stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
+                             stf_way *chosen) {
     *chosen = *bands;
+    chosen->spilled_levels = planner->spilled_levels;
     if (fits(planner, chosen, encoders, cap_bytes))
         return true;
-    if (widest_stripes(planner, encoders, cap_bytes, false, chosen) && seams_are_few(planner, chosen))
-        return true;
+    return widest_stripes(planner, encoders, cap_bytes, false, chosen) && seams_are_few(planner, chosen);
+}
+
+static bool choose_spill(const stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
+                         stf_way *chosen) {
     stf_way spill = *bands;
     spill.sweep = STF_SWEEP_SPILL;
     spill.spill_all = true;
     spill.spilled_pixels = raster_pixels(planner);
+    spill.spilled_levels = planner->spilled_levels;
     *chosen = spill;
     if (fits(planner, chosen, encoders, cap_bytes))
         return true;
     return widest_stripes(planner, encoders, cap_bytes, true, chosen);
 }
 
+static bool choose_way(stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
+                       stf_way *chosen) {
+    uint64_t least = UINT64_MAX;
+    for (uint32_t spilled = 0; spilled <= planner->levels && level_pixels(planner, spilled) < least; spilled++) {
+        stf_way way;
+        planner->spilled_levels = spilled;
+        if (!choose_in_memory(planner, bands, encoders, cap_bytes, &way) ||
+            stf_add(way.spilled_pixels, level_pixels(planner, spilled)) >= least)
+            continue;
+        least = stf_add(way.spilled_pixels, level_pixels(planner, spilled));
+        *chosen = way;
+    }
+    if (least < UINT64_MAX)
+        return true;
+    for (planner->spilled_levels = 0; planner->spilled_levels <= planner->levels; planner->spilled_levels++)
+        if (choose_spill(planner, bands, encoders, cap_bytes, chosen))
+            return true;
+    return false;
+}
+
 /* The encoders that a way is chosen for: it decides the order of tiles in the file, so the threads that there happen
  * to be have no say in it, nor in the floor. Two in memory beat many through the spill, but one alone does not. */
 static uint32_t ways_encoders(const stf_planner *planner) {
     return stf_geometry_tiles(planner->demand->geometry) > 1 ? 2 : 1;
+}
+
+static uint64_t floor_of(const stf_planner *planner, stf_way ways[4], uint32_t spilled_levels) {
+    uint64_t floor = UINT64_MAX;
+    for (int i = 0; i < 4; i++) {
+        if (i == 2 && !seams_are_few(planner, &ways[i]))
+            continue;
+        ways[i].spilled_levels = spilled_levels;
+        stf_crew one = least_crew(planner, &ways[i], 1), two = least_crew(planner, &ways[i], ways_encoders(planner));
+        uint64_t need = need_bytes(planner, &ways[i], &one), more = need_bytes(planner, &ways[i], &two);
+        if (more - need <= need / 8 || more - need <= SECOND_ENCODER_BYTES)
+            need = more;
+        if (need < floor)
+            floor = need;
+    }
+    return floor;
 }
 
 static uint64_t floor_bytes(const stf_planner *planner, const stf_way *bands) {
@@ -216,15 +307,9 @@ static uint64_t floor_bytes(const stf_planner *planner, const stf_way *bands) {
     ways[2] = striped_way(planner, least, false, false);
     ways[3] = striped_way(planner, least, true, false);
     uint64_t floor = UINT64_MAX;
-    for (int i = 0; i < 4; i++) {
-        if (i == 2 && !seams_are_few(planner, &ways[i]))
-            continue;
-        stf_crew one = least_crew(planner, &ways[i], 1), two = least_crew(planner, &ways[i], ways_encoders(planner));
-        uint64_t need = need_bytes(planner, &ways[i], &one), more = need_bytes(planner, &ways[i], &two);
-        if (more - need <= need / 8 || more - need <= SECOND_ENCODER_BYTES)
-            need = more;
-        if (need < floor)
-            floor = need;
+    for (uint32_t spilled = 0; spilled <= planner->levels; spilled++) {
+        uint64_t one = floor_of(planner, ways, spilled);
+        floor = one < floor ? one : floor;
     }
     return floor;
 }
@@ -285,6 +370,11 @@ static stf_crew enlarge(const stf_planner *planner, const stf_way *way, stf_crew
             more.unit_buffers++;
             grown = try_crew(planner, way, &crew, &more, cap_bytes) || grown;
         }
+        more = crew;
+        if (planner->levels > way->spilled_levels && more.spare_tiles + 1 < crew.encoders) {
+            more.spare_tiles++;
+            grown = try_crew(planner, way, &crew, &more, cap_bytes) || grown;
+        }
         if (!grown)
             return crew;
     }
@@ -325,7 +415,21 @@ static uint64_t spill_bytes(const stf_planner *planner, const stf_way *way) {
         uint64_t bands = geometry->planes[stf_geometry_tile_plane(geometry, tile)].bands;
         samples = stf_add(samples, stf_mul((uint64_t)window.width * window.height, bands));
     }
+    for (uint32_t level = 1; level <= way->spilled_levels; level++)
+        for (uint32_t plane = 0; plane < geometry->plane_count; plane++)
+            samples = stf_add(samples, stf_mul(level_pixels(planner, level) - level_pixels(planner, level - 1),
+                                               geometry->planes[plane].bands));
     return stf_mul(samples, geometry->sample_bytes);
+}
+
+/* A tile in the spill waits there while it is encoded, too. */
+static stf_overview_places level_places(const stf_planner *planner, const stf_way *way, const stf_crew *crew) {
+    stf_overview_places places = {way->spilled_levels, {0}};
+    for (uint32_t level = 1; level <= planner->levels; level++) {
+        uint64_t spare = level <= way->spilled_levels ? 4 * (uint64_t)crew->encoders : crew->spare_tiles;
+        places.tiles[level] = way->level_tiles[level] + spare;
+    }
+    return places;
 }
 
 static void fill_plan(const stf_planner *planner, const stf_way *way, const stf_crew *crew, stf_plan *plan) {
@@ -345,9 +449,10 @@ static void fill_plan(const stf_planner *planner, const stf_way *way, const stf_
     plan->decodes = demand->decodes_before + way->lease.decodes;
     plan->spill_bytes = spill_bytes(planner, way);
     plan->constants = demand->constants;
+    plan->overview = level_places(planner, way, crew);
 }
 
-static bool make(const stf_planner *planner, stf_plan *plan, stf_error *err) {
+static bool make(stf_planner *planner, stf_plan *plan, stf_error *err) {
     const stf_demand *demand = planner->demand;
     stf_way bands = striped_way(planner, planner->columns, false, false), chosen;
     plan->requested_cap_bytes = demand->cap_bytes;
@@ -369,18 +474,27 @@ static bool make(const stf_planner *planner, stf_plan *plan, stf_error *err) {
 }
 
 bool stf_plan_make(const stf_demand *demand, stf_plan *plan, stf_error *err) {
-    stf_planner planner = {demand, NULL, demand->geometry->groups[0].x.cells, 1};
-    uint64_t tiles = stf_geometry_tiles(demand->geometry);
-    if (tiles > SIZE_MAX / sizeof(uint32_t) || tiles > UINT32_MAX)
+    stf_planner planner = {demand, NULL, demand->geometry->groups[0].x.cells, 1, 0, 0, NULL};
+    uint64_t tiles = stf_geometry_tiles(demand->geometry), level_tiles = 0;
+    if (demand->overview) {
+        planner.levels = demand->overview->level_count - 1;
+        level_tiles = stf_overview_all_tiles(demand->overview);
+    }
+    if (tiles > SIZE_MAX / sizeof(uint32_t) || tiles > UINT32_MAX || level_tiles > UINT32_MAX)
         return stf_fail(err, CPLE_NotSupported,
                         "The output would have " CPL_FRMT_GUIB
                         " tiles, more than a TIFF can list; use larger BLOCKXSIZE and BLOCKYSIZE",
                         (GUIntBig)tiles);
     planner.remaining = calloc((size_t)tiles, sizeof(uint32_t));
-    if (!planner.remaining)
-        return stf_fail(err, CPLE_OutOfMemory, "No memory for the state of " CPL_FRMT_GUIB " tiles", (GUIntBig)tiles);
-    planner.least_stripe_columns = find_least_stripe_columns(&planner);
-    bool done = make(&planner, plan, err);
+    planner.filled_px = calloc((size_t)level_tiles + 1, sizeof(uint32_t));
+    bool done = planner.remaining && planner.filled_px;
+    if (!done)
+        stf_fail(err, CPLE_OutOfMemory, "No memory for the state of " CPL_FRMT_GUIB " tiles", (GUIntBig)tiles);
+    if (done) {
+        planner.least_stripe_columns = find_least_stripe_columns(&planner);
+        done = make(&planner, plan, err);
+    }
     free(planner.remaining);
+    free(planner.filled_px);
     return done;
 }

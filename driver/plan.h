@@ -9,7 +9,11 @@
  * cache: how much of it they need depends on the stripes, and the source tells (stf_lease_curve). Stripes so narrow
  * that too many blocks would be decoded again are no way at all.
  *
- * Memory of a way = tables + lease + encoders + readers + unit buffers + tile slots, each counted in
+ * Where overviews are made on the way, the open tiles of their levels are in memory, too, or wait in a spill of their own:
+ * the largest levels first, and as few of them as it takes. Of all ways that fit but the last two the one that spills
+ * the fewest pixels wins.
+ *
+ * Memory of a way = tables + lease + encoders + readers + unit buffers + tile slots, those of the levels too, each counted in
  * bytes by the demand. The floor is the least of these sums over all ways, for one reader, one unit buffer
  * and one encoder; a second encoder is in it where that adds no more than an eighth, or 2 MiB (raising a cap to a
  * floor at which one core idles would save little and cost half the speed). */
@@ -18,6 +22,7 @@
 
 #include "constants.h"
 #include "geometry.h"
+#include "overview_open.h"
 #include "status.h"
 
 #ifdef __cplusplus
@@ -45,21 +50,25 @@ typedef enum { STF_SWEEP_BANDS, STF_SWEEP_STRIPES, STF_SWEEP_SPILL } stf_sweep;
 /* What one of each thing costs. All in bytes unless said otherwise. */
 typedef struct stf_demand {
     const stf_geometry *geometry;
-    uint64_t cap_bytes;          /* as asked for */
-    uint32_t threads;            /* the most that may work */
-    bool parallel_read;          /* readers may be several, on any thread; else one, on the calling thread */
-    bool may_be_constant;        /* the source can deliver units without pixels */
-    stf_constants constants;     /* those of them that are known */
-    uint64_t unit_bytes;         /* buffer of one decoded unit */
-    uint64_t reader_bytes;       /* one reader, beside the unit buffer: compressed block, decoder's copies */
-    uint64_t reader_lease_bytes; /* what one reader leaves in GDAL's cache */
-    uint64_t slot_bytes;         /* one tile: its pixels, later its compressed bytes */
-    uint64_t encoder_bytes;      /* one encoder: libtiff's copies and the codec's state */
-    uint64_t table_bytes;        /* tables of offsets, sizes and tile states */
-    uint64_t lease_bytes;        /* GDAL's cache for what the source reads underneath, whatever the stripe */
-    uint64_t source_blocks;      /* distinct blocks underneath */
-    uint64_t decodes_before;     /* blocks decoded once more before the copy itself */
-    stf_lease_curve shared;      /* where units share blocks: the lease beside lease_bytes; points may be NULL */
+    uint64_t cap_bytes;                 /* as asked for */
+    uint32_t threads;                   /* the most that may work */
+    bool parallel_read;                 /* readers may be several, on any thread; else one, on the calling thread */
+    bool may_be_constant;               /* the source can deliver units without pixels */
+    stf_constants constants;            /* those of them that are known */
+    uint64_t unit_bytes;                /* buffer of one decoded unit */
+    uint64_t reader_bytes;              /* one reader, beside the unit buffer: compressed block, decoder's copies */
+    uint64_t reader_lease_bytes;        /* what one reader leaves in GDAL's cache */
+    uint64_t slot_bytes;                /* one tile: its pixels, later its compressed bytes */
+    uint64_t encoder_bytes;             /* one encoder: libtiff's copies and the codec's state */
+    uint64_t table_bytes;               /* tables of offsets, sizes and tile states */
+    uint64_t lease_bytes;               /* GDAL's cache for what the source reads underneath, whatever the stripe */
+    uint64_t source_blocks;             /* distinct blocks underneath */
+    uint64_t decodes_before;            /* blocks decoded once more before the copy itself */
+    stf_lease_curve shared;             /* where units share blocks: the lease beside lease_bytes; points may be NULL */
+    const stf_overview_shape *overview; /* the levels that are made on the way; NULL: none */
+    uint64_t overview_slot_bytes;       /* one tile of a level */
+    uint64_t overview_encoder_bytes;    /* what each encoder takes for them */
+    uint64_t overview_spilling_bytes;   /* and that much more where levels are spilled */
 } stf_demand;
 
 typedef struct stf_plan {
@@ -78,6 +87,7 @@ typedef struct stf_plan {
      * as pixels or as constants; one that is known to be a constant does not go there. */
     uint64_t spill_bytes;
     stf_constants constants; /* the demand's */
+    stf_overview_places overview;
 } stf_plan;
 
 /* Fails only where sizes overflow or there is no memory for the counters. A plan is always made for
