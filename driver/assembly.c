@@ -367,19 +367,17 @@ static bool read_back(const stf_assembly *assembly, uint64_t tile, const tile_la
     return true;
 }
 
-static void pad(const stf_assembly *assembly, const tile_layout *layout, uint32_t slot, bool pad_rows) {
-    unsigned char *pixels = stf_pool_item(assembly->slots, slot);
-    const stf_window *valid = &layout->window;
-    if (valid->width < assembly->tile_width_px)
+void stf_assembly_pad(void *pixels, size_t pixel_bytes, uint32_t width_px, uint32_t rows, const stf_window *valid) {
+    unsigned char *first = pixels;
+    size_t row_bytes = width_px * pixel_bytes;
+    if (valid->width < width_px)
         for (uint32_t row = 0; row < valid->height; row++) {
-            unsigned char *edge = pixels + row * layout->row_bytes + valid->width * layout->pixel_bytes;
-            for (uint32_t x = valid->width; x < assembly->tile_width_px; x++, edge += layout->pixel_bytes)
-                memcpy(edge, edge - layout->pixel_bytes, layout->pixel_bytes);
+            unsigned char *edge = first + row * row_bytes + valid->width * pixel_bytes;
+            for (uint32_t x = valid->width; x < width_px; x++, edge += pixel_bytes)
+                memcpy(edge, edge - pixel_bytes, pixel_bytes);
         }
-    if (pad_rows)
-        for (uint32_t row = valid->height; row < assembly->tile_height_px; row++)
-            memcpy(pixels + row * layout->row_bytes, pixels + (valid->height - 1) * layout->row_bytes,
-                   layout->row_bytes);
+    for (uint32_t row = valid->height; row < rows; row++)
+        memcpy(first + row * row_bytes, first + (valid->height - 1) * row_bytes, row_bytes);
 }
 
 bool stf_assembly_finish(stf_assembly *assembly, uint64_t tile, uint32_t slot, bool pad_rows, uint32_t *rows,
@@ -393,7 +391,8 @@ bool stf_assembly_finish(stf_assembly *assembly, uint64_t tile, uint32_t slot, b
     }
     if (is_spilled(assembly, tile) && !read_back(assembly, tile, &layout, slot, err))
         return false;
-    pad(assembly, &layout, slot, pad_rows);
+    stf_assembly_pad(stf_pool_item(assembly->slots, slot), layout.pixel_bytes, assembly->tile_width_px, *rows,
+                     &layout.window);
     return true;
 }
 

@@ -65,6 +65,8 @@ bool stf_assembly_uniform(const stf_assembly *assembly, uint64_t tile, stf_unifo
  * best). rows: how many of its rows are to be encoded. */
 bool stf_assembly_finish(stf_assembly *assembly, uint64_t tile, uint32_t slot, bool pad_rows, uint32_t *rows,
                          stf_error *err);
+/* Repeats the last column and row of what is valid into the rest of a tile of width x rows pixels. */
+void stf_assembly_pad(void *pixels, size_t pixel_bytes, uint32_t width_px, uint32_t rows, const stf_window *valid);
 /* [lock] Gives the tile's region back, where it had one. */
 void stf_assembly_leave(stf_assembly *assembly, uint64_t tile);
 

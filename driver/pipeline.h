@@ -22,6 +22,7 @@
 #include "cpl_progress.h"
 #include "discard.h"
 #include "encoder.h"
+#include "overview.h"
 #include "plan.h"
 #include "sparse.h"
 #include "tiff_file.h"
@@ -46,6 +47,17 @@ typedef struct stf_tile_sink {
     bool (*commit)(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err);
 } stf_tile_sink;
 
+/* The levels of the demand, made on the way. */
+typedef struct stf_pipeline_overviews {
+    const stf_resample *resample;
+    const stf_tile_format *format; /* of their tiles; NULL: that of the raster's */
+    uint64_t
+        encoder_bytes; /* of an encoder of that format, where there is one; within the demand's overview_encoder_bytes */
+    uint32_t first_image; /* the number of the raster itself, for the sink: levels follow */
+    stf_level_sink sink;
+    stf_overview_mask mask; /* where resampling needs it */
+} stf_pipeline_overviews;
+
 typedef struct stf_pipeline_job {
     const stf_geometry *geometry;
     const stf_demand *demand;
@@ -59,14 +71,16 @@ typedef struct stf_pipeline_job {
     stf_tile_sink sink;
     GDALProgressFunc progress; /* called on the calling thread with 0..1; may be NULL */
     void *progress_data;
-    stf_sparse sparse;          /* all zero: every tile is written */
-    const stf_discard *discard; /* what the samples of a tile lose before it is encoded; NULL: nothing */
+    stf_sparse sparse;                       /* all zero: every tile is written */
+    const stf_discard *discard;              /* what the samples of a tile lose before it is encoded; NULL: nothing */
+    const stf_pipeline_overviews *overviews; /* NULL: none */
 } stf_pipeline_job;
 
 typedef struct stf_pipeline_result {
     uint64_t spill_bytes;
-    stf_tag_list codec_tags; /* the caller frees it, whatever the result */
-    bool clipped;            /* samples did not fit into their bits */
+    stf_tag_list codec_tags;       /* the caller frees it, whatever the result */
+    stf_tag_list level_codec_tags; /* the same for overviews */
+    bool clipped;                  /* samples did not fit into their bits */
 } stf_pipeline_result;
 
 /* Tables of one run, for the account: tile states, the spill's regions, kept constants. UINT64_MAX on overflow. */

@@ -353,6 +353,7 @@ struct Copy {
                                       silent ? nullptr : tell,
                                       this,
                                       {},
+                                      nullptr,
                                       nullptr};
         stf_pipeline_result result{};
         CPLPushErrorHandlerEx(handler, handler_data);
