@@ -1,9 +1,13 @@
 /* One copy from beginning to end: what its parts share. Private to create_copy.c and the files named here.
  *
+ *   copy_reproject.c  LAYOUT=COG: the source reprojected, and alpha made a mask where the codec has none
  *   copy_plan.c       the raster to be written, its tiles and planes, the demand, the cap
  *   copy_views.c      ... and how much of it the views that the source pulls from get
  *   copy_mask.c       the same for masks, which are copied in passes of their own
+ *   copy_pass.c       one run through the pipeline: the bands', or a band's of the mask
  *   copy_directory.c  the tags of the finished file
+ *   copy_level.c      LAYOUT=COG: overviews that the source has, each in a pass of its own
+ *   copy_cog.c        LAYOUT=COG: the levels, what waits in the spool, and the file made of it
  *   create_copy.c     the order of it all */
 #ifndef STF_COPY_H
 #define STF_COPY_H
@@ -14,11 +18,14 @@
 #include "encoder.h"
 #include "georef.h"
 #include "lease.h"
+#include "levels.h"
 #include "options.h"
 #include "pipeline.h"
 #include "source.h"
 #include "sparse.h"
+#include "spool.h"
 #include "tiff_file.h"
+#include "tiling.h"
 
 typedef enum { STF_MASK_NONE, STF_MASK_INSIDE, STF_MASK_BESIDE } stf_mask_home; /* of the file */
 
@@ -40,6 +47,7 @@ typedef struct stf_mask {
     stf_tag_list tags;
     uint64_t spill_bytes; /* of the bands that were copied */
     stf_pipeline_result result;
+    uint32_t image; /* of the file or the spool */
 } stf_mask;
 
 /* All that a copy holds; create_copy.c releases it. */
@@ -75,10 +83,28 @@ typedef struct stf_copy {
     stf_account *account; /* what the views that the source pulls from share */
     stf_tiff_file *file;
     stf_pipeline_result result;
+    /* LAYOUT=COG. Images of the spool: 0, the levels from 1 on, and then the masks of them all. */
+    stf_level levels[STF_MAX_LEVELS]; /* of overviews, the largest first */
+    uint32_t level_count;
+    bool levels_exist;          /* in the source, and are copied */
+    bool levels_masked;         /* as the raster is */
+    uint64_t decodes_of_levels; /* of those that are copied, planned */
+    uint64_t spilled_by_levels;
+    uint64_t places_bytes;           /* of the spool's tables, and of what the file is written with */
+    uint32_t image;                  /* of the spool: 0, or the level that this copy is made for */
+    stf_tile_format overview_format; /* of their tiles */
+    stf_spool *spool;
+    uint64_t spool_bytes;
+    GDALDatasetH warped, masked; /* what the source was turned into, in this order; or NULL */
+    stf_tiling *tiling;          /* TILING_SCHEME, its name, and where the raster lies in it; or NULL */
+    char *tiling_name;
+    int zoom_level, aligned_levels;
 } stf_copy;
 
 /* Where the options say DERIVE: makes ready the operator, and what its result looks like. First of all. */
 bool stf_copy_derive(stf_copy *c, CSLConstList options, stf_error *err);
+/* Then: puts in the dataset's place what it is turned into before it is copied. */
+bool stf_copy_wrap_source(stf_copy *c, CSLConstList options, stf_error *err);
 /* Sets type and raster from the source. */
 void stf_copy_describe_raster(stf_copy *c);
 /* After the options were read: source, planes, tags, demand and plan; warns of a raised cap, or refuses it. */
@@ -96,11 +122,15 @@ bool stf_copy_set_shorts(stf_tag_list *tags, uint16_t tag, uint16_t value, uint3
 /* Adds the tags of the structure and of the codec to the harvested ones. After the pixels. */
 bool stf_copy_set_structure(stf_copy *c, stf_error *err);
 
+/* True where the dataset has a mask that is to be written. */
+bool stf_copy_has_mask(const stf_copy *c);
+/* Adds the name of the tiling scheme, and where in it the raster lies, to the metadata of the finished file. */
+bool stf_copy_tell_tiling(stf_copy *c, stf_error *err);
+
 /* Where the mask goes, and its tiles; before the demand of the bands, which holds its table of places, too. Strict copies
  * fail where a mask can go nowhere. */
 bool stf_copy_choose_mask(stf_copy *c, stf_error *err);
 uint64_t stf_copy_mask_tiles(const stf_copy *c);
-uint64_t stf_copy_mask_places_bytes(const stf_copy *c);
 /* After the plan of the bands: plans the mask within the same cap, and makes the copy's figures those of both. */
 bool stf_copy_plan_mask(stf_copy *c, stf_error *err);
 /* Opens the source of one band (from 0) of the mask, with demand and plan; the same each time. */
@@ -108,5 +138,30 @@ bool stf_copy_open_mask(stf_copy *c, uint32_t band, stf_error *err);
 void stf_copy_close_mask(stf_copy *c);
 bool stf_copy_set_mask_structure(stf_copy *c, stf_error *err);
 void stf_copy_free_mask(stf_copy *c);
+
+/* Copies the pixels of the bands, or the mask where there is one; progress: from one figure to the other. */
+bool stf_copy_bands(stf_copy *c, double done_before, double done_by, stf_error *err);
+bool stf_copy_mask(stf_copy *c, double done_before, double done_by, stf_error *err);
+
+/* Tables of places of all images, be they in the file or in the spool. For the demand of either pass. */
+uint64_t stf_copy_places_bytes(const stf_copy *c);
+
+/* Which levels there are: first of all, for the template has one where there are any. */
+bool stf_copy_find_levels(stf_copy *c, stf_error *err);
+/* After the tags were harvested: their tiles. */
+void stf_copy_describe_levels(stf_copy *c);
+/* Plans and copies the levels that exist in the source; and the parts of the description of a pass that is not the first. */
+bool stf_copy_find_existing_levels(stf_copy *c, stf_error *err);
+bool stf_copy_plan_levels(stf_copy *c, stf_error *err);
+bool stf_copy_levels(stf_copy *c, double done_before, double done_by, stf_error *err);
+/* Source, planes and demand, of dataset, raster, options and format. */
+bool stf_copy_describe_pass(stf_copy *c, stf_error *err);
+void stf_copy_describe_mask(stf_copy *c, stf_mask_home home);
+
+/* Images of the spool, and the tiles of one. */
+uint32_t stf_copy_images(const stf_copy *c);
+uint64_t stf_copy_image_tiles(const stf_copy *c, uint32_t image);
+/* All of the work once there is a plan. */
+bool stf_copy_write_cog(stf_copy *c, stf_error *err);
 
 #endif

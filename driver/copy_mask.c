@@ -12,6 +12,7 @@
 #include "cpl_conv.h"
 #include "cpl_string.h"
 #include "stats.h"
+#include "target.h"
 #include "tiff.h"
 
 #define TIFFTAG_GDAL_METADATA 42112
@@ -20,7 +21,7 @@
 /* --- where it goes, and its tiles -------------------------------------------------------------- */
 
 /* As GTiff: masks made of nodata or alpha are told by these already. */
-static bool has_mask(const stf_copy *c) {
+bool stf_copy_has_mask(const stf_copy *c) {
     if (c->derive || GDALGetRasterCount(c->dataset) == 0)
         return false;
     int flags = GDALGetMaskFlags(GDALGetRasterBand(c->dataset, 1));
@@ -36,9 +37,10 @@ static uint32_t count_masks_of_bands(const stf_copy *c) {
 
 /* GTiff raises a failure for each, and writes none; of a strict copy there is no file then. */
 static bool tell_of_masks_left_out(const stf_copy *c, uint32_t found, stf_error *err) {
-    const char *text = has_mask(c) ? "the file beside has room for that of the dataset alone"
-                                   : "they can only lie beside the file, and GDAL_TIFF_INTERNAL_MASK=YES is set";
-    if (c->strict && !(has_mask(c) && c->options.internal_mask))
+    const char *text = stf_copy_has_mask(c)
+                           ? "the file beside has room for that of the dataset alone"
+                           : "they can only lie beside the file, and GDAL_TIFF_INTERNAL_MASK=YES is set";
+    if (c->strict && !(stf_copy_has_mask(c) && c->options.internal_mask))
         return stf_fail(err, CPLE_NotSupported, "%u band(s) have a mask of their own, which cannot be written: %s",
                         found, text);
     CPLError(CE_Warning, CPLE_NotSupported, "%u band(s) have a mask of their own, which is not written: %s", found,
@@ -81,14 +83,14 @@ static void describe_grid(stf_copy *c) {
 
 bool stf_copy_choose_mask(stf_copy *c, stf_error *err) {
     stf_mask *mask = &c->mask;
-    bool of_dataset = has_mask(c);
+    bool of_dataset = stf_copy_has_mask(c);
     uint32_t of_bands = count_masks_of_bands(c);
     if (of_bands > 0 && (of_dataset || c->options.internal_only) && !tell_of_masks_left_out(c, of_bands, err))
         return false;
     if (!of_dataset && (of_bands == 0 || c->options.internal_only))
         return true;
     mask->home = of_dataset && c->options.internal_mask ? STF_MASK_INSIDE : STF_MASK_BESIDE;
-    if (mask->home == STF_MASK_BESIDE && !stf_tiff_file_can_have_sidecar(c->target)) {
+    if (mask->home == STF_MASK_BESIDE && !stf_target_can_have_sidecar(c->target)) {
         mask->home = STF_MASK_NONE;
         CPLError(CE_Warning, CPLE_AppDefined, "The mask is not written: there is no file that it could lie beside%s",
                  of_dataset ? ". Set GDAL_TIFF_INTERNAL_MASK=YES" : "");
@@ -97,19 +99,29 @@ bool stf_copy_choose_mask(stf_copy *c, stf_error *err) {
     mask->bands = of_dataset ? 1 : c->raster.bands;
     if (mask->home == STF_MASK_BESIDE)
         mask->path = CPLStrdup(CPLSPrintf("%s.msk", c->target));
+    stf_copy_describe_mask(c, mask->home);
+    return true;
+}
+
+void stf_copy_describe_mask(stf_copy *c, stf_mask_home home) {
+    stf_mask *mask = &c->mask;
+    mask->home = home;
+    mask->image = home == STF_MASK_INSIDE ? 1 : 0;
     describe_grid(c);
     /* The file beside is an ordinary one, and has all its tiles. */
     stf_sparse_init(&mask->sparse, c->options.sparse_ok && mask->home == STF_MASK_INSIDE, GDT_Byte, NULL,
                     mask->format.sample_bits, SAMPLEFORMAT_UINT);
-    return true;
 }
 
 uint64_t stf_copy_mask_tiles(const stf_copy *c) {
     return c->mask.home == STF_MASK_NONE ? 0 : stf_mul(stf_geometry_tiles(&c->mask.geometry), c->mask.bands);
 }
 
-uint64_t stf_copy_mask_places_bytes(const stf_copy *c) {
-    return c->mask.home == STF_MASK_NONE ? 0 : stf_tiff_file_table_bytes(stf_copy_mask_tiles(c));
+uint64_t stf_copy_places_bytes(const stf_copy *c) {
+    if (c->options.is_cog)
+        return c->places_bytes;
+    return stf_add(stf_tiff_file_table_bytes(stf_geometry_tiles(&c->geometry)),
+                   stf_tiff_file_table_bytes(stf_copy_mask_tiles(c)));
 }
 
 /* --- planning ---------------------------------------------------------------------------------- */
@@ -117,19 +129,20 @@ uint64_t stf_copy_mask_places_bytes(const stf_copy *c) {
 static bool describe_demand(stf_copy *c, stf_error *err) {
     stf_mask *mask = &c->mask;
     const stf_source_info *info = &mask->source->info;
-    uint64_t places = stf_tiff_file_table_bytes(stf_geometry_tiles(&c->geometry));
+    /* The mask of a COG is copied first, beside what the source of the bands keeps. */
+    uint64_t places = stf_add(stf_copy_places_bytes(c), c->options.is_cog ? c->told.kept_bytes : 0);
     mask->geometry.groups = info->groups;
     mask->geometry.group_count = info->group_count;
     if (!stf_copy_fill_demand(c, info, &mask->format, &mask->geometry, &mask->demand, err))
         return false;
-    places = stf_add(stf_add(places, stf_copy_mask_places_bytes(c)), mask->beside_bytes);
+    places = stf_add(places, mask->beside_bytes);
     mask->demand.cap_bytes = c->plan.cap_bytes;
     mask->demand.table_bytes = stf_add(mask->demand.table_bytes, places);
     return true;
 }
 
 static bool is_of_bands(const stf_copy *c) {
-    return c->mask.bands > 0 && !has_mask(c);
+    return c->mask.bands > 0 && !stf_copy_has_mask(c);
 }
 
 bool stf_copy_open_mask(stf_copy *c, uint32_t band, stf_error *err) {

@@ -71,11 +71,14 @@ void stf_copy_describe_raster(stf_copy *c) {
 /* --- planning ---------------------------------------------------------------------------------- */
 
 static bool harvest(stf_copy *c, stf_error *err) {
-    GDALDatasetH stand_in = stf_gdal_stand_in(c->dataset, STAND_IN_PX, STAND_IN_PX);
+    CSLConstList options = (CSLConstList)c->options.gtiff_options;
+    bool is_cog = c->options.is_cog, masked = is_cog && stf_copy_has_mask(c);
+    int flags = (masked ? STF_STAND_IN_MASKED : 0) | (is_cog ? STF_STAND_IN_TOGETHER : 0);
+    GDALDatasetH stand_in = stf_gdal_stand_in(c->dataset, STAND_IN_PX, STAND_IN_PX, flags);
     if (!stand_in)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the template of the output");
-    bool done =
-        stf_georef_harvest(stand_in, c->target, c->strict, (CSLConstList)c->options.gtiff_options, &c->georef, err);
+    bool done = is_cog ? stf_georef_harvest_cog(stand_in, c->target, options, c->level_count > 0, &c->georef, err)
+                       : stf_georef_harvest(stand_in, c->target, c->strict, options, &c->georef, err);
     GDALClose(stand_in);
     return done;
 }
@@ -169,9 +172,8 @@ bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const 
 static bool describe_demand(stf_copy *c, stf_error *err) {
     if (!stf_copy_fill_demand(c, &c->source->info, &c->format, &c->geometry, &c->demand, err))
         return false;
-    uint64_t places = stf_tiff_file_table_bytes(stf_geometry_tiles(&c->geometry));
     c->demand.cap_bytes = c->options.cap_bytes;
-    c->demand.table_bytes = stf_add(c->demand.table_bytes, stf_add(places, stf_copy_mask_places_bytes(c)));
+    c->demand.table_bytes = stf_add(c->demand.table_bytes, stf_copy_places_bytes(c));
     return true;
 }
 
@@ -188,6 +190,8 @@ static const char *floor_advice(const stf_copy *c) {
         return "INTERLEAVE=BAND would lower it";
     if (c->options.codec.compression == COMPRESSION_ZSTD && c->demand.encoder_bytes > 5 * c->demand.slot_bytes)
         return "a lower ZSTD_LEVEL would lower it";
+    if (c->options.is_cog)
+        return "a smaller BLOCKSIZE would lower it";
     return c->options.tiled ? "a smaller BLOCKXSIZE and BLOCKYSIZE would lower it"
                             : "TILED=YES or a smaller BLOCKYSIZE would lower it";
 }
@@ -228,11 +232,14 @@ static stf_source *create_source(stf_copy *c, stf_error *err) {
                  : NULL;
 }
 
-bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
-    /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
-    if (!c->lease)
-        c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
-    if (!harvest(c, err)) /* GTiff's own refusals come first */
+bool stf_copy_describe_pass(stf_copy *c, stf_error *err) {
+    c->source = create_source(c, err);
+    return c->source && describe_planes(c, err) && describe_demand(c, err);
+}
+
+/* GTiff's own refusals come first; a format that the codec refuses fails before the first byte, too. */
+static bool describe_output(stf_copy *c, stf_error *err) {
+    if ((c->options.is_cog && !stf_copy_find_levels(c, err)) || !harvest(c, err))
         return false;
     c->source = create_source(c, err);
     if (!c->source || !describe_planes(c, err))
@@ -240,13 +247,23 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
     describe_tiles(c);
     if (!describe_what_is_left_out(c, err))
         return false;
-    stf_encoder *trial =
-        stf_encoder_create(&c->format, err); /* a format the codec refuses fails before the first byte */
+    stf_encoder *trial = stf_encoder_create(&c->format, err);
     if (!trial)
         return false;
     stf_encoder_destroy(trial);
     stf_georef_raise_messages(&c->georef);
-    if (!stf_copy_choose_mask(c, err) || !describe_demand(c, err))
+    if (!stf_copy_choose_mask(c, err))
+        return false;
+    if (c->options.is_cog)
+        stf_copy_describe_levels(c);
+    return true;
+}
+
+bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
+    /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
+    if (!c->lease)
+        c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
+    if (!describe_output(c, err) || !describe_demand(c, err))
         return false;
     uint64_t own_bytes = c->demand.table_bytes;
     if (!stf_copy_plan_with_views(c, err))
@@ -254,7 +271,5 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
     stf_stats_debug_plan(&c->plan, &c->source->info);
     c->told = c->source->info;
     c->mask.beside_bytes = c->demand.table_bytes - own_bytes;
-    if (!stf_copy_plan_mask(c, err))
-        return false;
-    return agree_on_cap(c, err);
+    return stf_copy_plan_mask(c, err) && stf_copy_plan_levels(c, err) && agree_on_cap(c, err);
 }

@@ -7,6 +7,7 @@
 #include "gdal_adaptor.h"
 #include "platform.h"
 #include "stats.h"
+#include "target.h"
 #include "tiff.h"
 
 #define TAG_ROOM_BYTES 65536 /* of tags, beside the tables of tiles */
@@ -33,119 +34,8 @@ static bool decide_bigtiff(const stf_copy *c, bool *big, stf_error *err) {
     return true;
 }
 
-/* One run through the pipeline: the bands, or a band of the mask. */
-typedef struct copy_pass {
-    stf_copy *copy;
-    stf_source *source;
-    const stf_geometry *geometry;
-    const stf_demand *demand;
-    const stf_plan *plan;
-    const stf_tile_format *format;
-    const stf_sparse *sparse;
-    stf_tiff_file *file;
-    uint32_t image;              /* of the file */
-    uint64_t first_tile;         /* of the image */
-    double done_before, done_by; /* progress */
-    uint64_t planned_decodes;    /* where the source does not count */
-    stf_pipeline_result *result;
-    const stf_discard *discard; /* the bands'; a mask loses nothing */
-} copy_pass;
-
-static bool commit_tile(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err) {
-    const copy_pass *pass = context;
-    return stf_tiff_file_append(pass->file, pass->image, pass->first_tile + tile, data, bytes, err);
-}
-
-static int CPL_STDCALL tell_progress(double done, const char *message, void *data) {
-    const copy_pass *pass = data;
-    double all = pass->done_before + done * (pass->done_by - pass->done_before);
-    return pass->copy->progress(all, message, pass->copy->progress_data);
-}
-
-static bool charge(stf_copy *c, uint64_t bytes, const char *what, stf_error *err) {
-    if (!stf_budget_charge(c->budget, bytes, what, err))
-        return false;
-    c->charged_bytes += bytes;
-    return true;
-}
-
-/* Views that the bands are read from count what they decode. */
-static uint64_t count_decodes(const copy_pass *pass) {
-    const stf_copy *c = pass->copy;
-    if (!pass->source->info.decodes_are_counted)
-        return pass->planned_decodes;
-    return pass->source == c->source && stf_account_has_views(c->account) ? stf_account_decodes(c->account)
-                                                                          : stf_source_blocks_decoded(pass->source);
-}
-
-static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
-    stf_pipeline_job job = {0};
-    if (!charge(c, pass->demand->table_bytes, "tables", err) ||
-        !charge(c, pass->plan->lease_bytes, "GDAL's block cache", err))
-        return false;
-    stf_lease_resize(c->lease, pass->plan->lease_bytes);
-    if (pass->source->open_readers && !pass->source->open_readers(pass->source, pass->plan->readers, err))
-        return false;
-    job.geometry = pass->geometry;
-    job.demand = pass->demand;
-    job.plan = pass->plan;
-    job.format = pass->format;
-    job.sparse = *pass->sparse;
-    job.discard = pass->discard;
-    job.target = c->target;
-    job.budget = c->budget;
-    job.source.context = pass->source;
-    job.source.read = stf_source_read_unit;
-    job.sink.context = pass;
-    job.sink.commit = commit_tile;
-    job.progress = tell_progress;
-    job.progress_data = pass;
-    if (!stf_pipeline_run(&job, pass->result, err))
-        return false;
-    stf_budget_release(c->budget, c->charged_bytes);
-    c->charged_bytes = 0;
-    c->decodes += count_decodes(pass);
-    return true;
-}
-
 /* The last hundredth is kept for the directory and the rename: whoever cancels at any figure finds no file. */
 #define DONE_BY_PIXELS 0.99
-
-static bool copy_bands(stf_copy *c, double done_by, stf_error *err) {
-    uint64_t planned_decodes = c->plan.decodes - c->mask.decodes;
-    copy_pass pass = {c, c->source, &c->geometry, &c->demand,      &c->plan,   &c->format, &c->sparse, c->file, 0,
-                      0, 0,         done_by,      planned_decodes, &c->result, &c->discard};
-    bool done = run_pass(c, &pass, err);
-    c->view_spill_bytes = stf_account_spilled_bytes(c->account);
-    stf_source_destroy(c->source); /* its readers must not lie beside those of the mask */
-    c->source = NULL;
-    return done;
-}
-
-static bool copy_mask_band(stf_copy *c, uint32_t band, double done_before, double done_by, stf_error *err) {
-    stf_mask *mask = &c->mask;
-    if (!stf_copy_open_mask(c, band, err))
-        return false;
-    bool inside = mask->home == STF_MASK_INSIDE;
-    copy_pass pass = {c,
-                      mask->source,
-                      &mask->geometry,
-                      &mask->demand,
-                      &mask->plan,
-                      &mask->format,
-                      &mask->sparse,
-                      inside ? c->file : mask->file,
-                      inside ? 1 : 0,
-                      band * stf_geometry_tiles(&mask->geometry),
-                      done_before,
-                      done_by,
-                      mask->plan.decodes,
-                      &mask->result,
-                      NULL};
-    bool done = run_pass(c, &pass, err);
-    stf_copy_close_mask(c);
-    return done;
-}
 
 /* A mask counts as one more band, as GTiff has it. */
 static bool copy_pixels(stf_copy *c, stf_error *err) {
@@ -153,10 +43,7 @@ static bool copy_pixels(stf_copy *c, stf_error *err) {
     c->budget = stf_budget_create(c->plan.cap_bytes);
     if (!c->budget)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the account");
-    bool done = copy_bands(c, step * bands, err);
-    for (uint32_t band = 0; done && band < c->mask.bands; band++)
-        done = copy_mask_band(c, band, step * (bands + band), step * (bands + band + 1), err);
-    return done;
+    return stf_copy_bands(c, 0, step * bands, err) && stf_copy_mask(c, step * bands, DONE_BY_PIXELS, err);
 }
 
 /* --- the directory ----------------------------------------------------------------------------- */
@@ -177,7 +64,7 @@ static bool finish_both(stf_copy *c, stf_error *err) {
     c->file = NULL;
     if (!stf_tiff_file_finish(file, images, err))
         return false;
-    if (!stf_tiff_file_is_file(c->target) || stf_georef_write_sidecar(&c->georef, c->target, err))
+    if (!stf_target_is_file(c->target) || stf_georef_write_sidecar(&c->georef, c->target, err))
         return true;
     VSIUnlink(c->target); /* a raster without what its sidecar tells is half of one */
     return false;
@@ -210,12 +97,7 @@ static bool create_files(stf_copy *c, bool big, stf_error *err) {
     return c->mask.file != NULL;
 }
 
-static bool write_file(stf_copy *c, stf_error *err) {
-    bool big;
-    if (!c->progress(0.0, "", c->progress_data))
-        return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
-    if (!decide_bigtiff(c, &big, err) || !create_files(c, big, err) || !copy_pixels(c, err) || !finish_file(c, err))
-        return false;
+static void warn_of_clipped(const stf_copy *c) {
     if (c->result.clipped && c->format.sample_format == SAMPLEFORMAT_IEEEFP)
         CPLError(CE_Warning, CPLE_AppDefined,
                  "%s: One or more pixels beyond the range of %u-bit floats became infinite.", c->target,
@@ -223,15 +105,26 @@ static bool write_file(stf_copy *c, stf_error *err) {
     else if (c->result.clipped)
         CPLError(CE_Warning, CPLE_AppDefined, "%s: One or more pixels clipped to fit %u bit domain.", c->target,
                  c->format.sample_bits);
-    return true;
+}
+
+static bool write_file(stf_copy *c, stf_error *err) {
+    bool big;
+    if (!c->progress(0.0, "", c->progress_data))
+        return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
+    return decide_bigtiff(c, &big, err) && create_files(c, big, err) && copy_pixels(c, err) && finish_file(c, err);
 }
 
 /* --- from beginning to end --------------------------------------------------------------------- */
 
 static void release(stf_copy *c) {
     stf_tiff_file_abort(c->file);
+    stf_spool_destroy(c->spool);
     stf_source_destroy(c->source);
     stf_copy_free_mask(c);
+    GDALClose(c->masked);
+    GDALClose(c->warped);
+    VSIFree(c->tiling);
+    CPLFree(c->tiling_name);
     stf_derive_destroy(c->derive);
     stf_derive_command_free(&c->derive_command);
     stf_lease_end(c->lease);
@@ -248,12 +141,14 @@ static void release(stf_copy *c) {
 /* The result as GTiff shows it, with our figures beside it. */
 static GDALDatasetH reopen(const stf_copy *c, CSLConstList figures) {
     const char *const drivers[] = {"GTiff", NULL};
-    if (!stf_tiff_file_is_file(c->target)) {
+    if (!stf_target_is_file(c->target)) {
         GDALDatasetH shape = stf_gdal_unreadable(c->dataset, c->target);
         return shape ? stf_gdal_with_domain(shape, "STREAMING", figures) : NULL;
     }
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    GDALDatasetH inner = GDALOpenEx(c->target, GDAL_OF_RASTER | GDAL_OF_UPDATE | GDAL_OF_INTERNAL, drivers, NULL, NULL);
+    GDALDatasetH inner = NULL;
+    if (!c->options.is_cog) /* a change would break its layout */
+        inner = GDALOpenEx(c->target, GDAL_OF_RASTER | GDAL_OF_UPDATE | GDAL_OF_INTERNAL, drivers, NULL, NULL);
     if (!inner)
         inner = GDALOpenEx(c->target, GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, drivers, NULL, NULL);
     CPLPopErrorHandler();
@@ -263,22 +158,28 @@ static GDALDatasetH reopen(const stf_copy *c, CSLConstList figures) {
     return inner ? stf_gdal_with_domain(inner, "STREAMING", figures) : NULL;
 }
 
-/* GDAL adds the source's INTERLEAVE of its own accord, which is of no concern to what is derived from one band of it. */
+/* GDAL adds the source's INTERLEAVE of its own accord, which is of no concern to what is derived from one band of it. Tiles
+ * are those of the tiling scheme, where there is one. */
 static char **options_of_result(const stf_copy *c, CSLConstList options) {
     char **list = CSLDuplicate((char **)(uintptr_t)options);
+    if (c->tiling && !CSLFetchNameValue(options, "BLOCKSIZE"))
+        list = CSLSetNameValue(list, "BLOCKSIZE", CPLSPrintf("%d", c->tiling->levels[0].tile_width_px));
     return c->derive && CSLFetchNameValue(options, "@INTERLEAVE_ADDED_AUTOMATICALLY")
                ? CSLSetNameValue(list, "INTERLEAVE", NULL)
                : list;
 }
 
 static bool run(stf_copy *c, CSLConstList options, stf_error *err) {
-    if (!stf_copy_derive(c, options, err))
+    if (!stf_copy_derive(c, options, err) || !stf_copy_wrap_source(c, options, err))
         return false;
     stf_copy_describe_raster(c);
     char **list = options_of_result(c, options);
     bool done = stf_options_parse((CSLConstList)list, &c->raster, &c->options, err);
     CSLDestroy(list);
-    return done && stf_copy_make_plan(c, err) && write_file(c, err);
+    done = done && stf_copy_make_plan(c, err) && (c->options.is_cog ? stf_copy_write_cog(c, err) : write_file(c, err));
+    if (done)
+        warn_of_clipped(c);
+    return done;
 }
 
 GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict, CSLConstList options,
@@ -298,9 +199,9 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
                            &c.told,
                            stf_budget_peak_bytes(c.budget),
                            c.decodes,
-                           c.result.spill_bytes + c.mask.spill_bytes,
+                           c.result.spill_bytes + c.mask.spill_bytes + c.spilled_by_levels,
                            c.view_spill_bytes,
-                           0};
+                           c.spool_bytes};
         char **figures = stf_stats_metadata(&stats);
         stf_lease_end(c.lease); /* before the result is opened: its reads are the caller's */
         c.lease = NULL;

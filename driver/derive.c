@@ -301,7 +301,7 @@ static bool take_sample(stf_derive *derive, stf_error *err) {
 #endif
     GDALDEMProcessingOptions *options = make_options(derive, more, err);
     CSLDestroy(more);
-    GDALDatasetH stand_in = options ? stf_gdal_stand_in(stf_derive_source(derive), STAND_IN_PX, STAND_IN_PX) : NULL;
+    GDALDatasetH stand_in = options ? stf_gdal_stand_in(stf_derive_source(derive), STAND_IN_PX, STAND_IN_PX, 0) : NULL;
     GDALDatasetH made = stand_in ? process(derive, derive->sample_path, stand_in, options, err) : NULL;
     GDALClose(made);
     GDALClose(stand_in);
@@ -428,7 +428,7 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
     op->sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(GDALGetRasterBand(derive->sample, 1)));
     op->run = run_window;
     op->run_bytes = run_window_bytes;
-    derive->shape = stf_gdal_stand_in(derive->sample, GDALGetRasterXSize(source), GDALGetRasterYSize(source));
+    derive->shape = stf_gdal_stand_in(derive->sample, GDALGetRasterXSize(source), GDALGetRasterYSize(source), 0);
     if (!derive->shape || !derive->memory)
         return stf_fail(err, CPLE_OutOfMemory, "DERIVE: no memory for the description of the result");
     if (!make_window_options(derive, err))

@@ -11,9 +11,13 @@ extern "C" {
 #endif
 
 /* A dataset that shows all of source's metadata (bands, types, georeferencing, colour, ...) but is
- * width x height pixels of zero, without overviews and per-dataset masks. Reads nothing of source's
- * pixels. Close with GDALClose before source. */
-GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height);
+ * width x height pixels of zero, without overviews and, unless asked for one (of zeros), without a per-dataset mask. Reads
+ * nothing of source's pixels. Close with GDALClose before source. */
+enum {
+    STF_STAND_IN_MASKED = 1,
+    STF_STAND_IN_TOGETHER = 2 /* interleaved by pixel, whatever source says */
+};
+GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height, int flags);
 
 /* A dataset that forwards everything to inner (which it owns and closes), and has one metadata
  * domain more. Leaves no sidecar. metadata is copied. */
@@ -21,6 +25,9 @@ GDALDatasetH stf_gdal_with_domain(GDALDatasetH inner, const char *domain, CSLCon
 
 /* A dataset of this size and these bands for a target that cannot be read back: reads fail. */
 GDALDatasetH stf_gdal_unreadable(GDALDatasetH shape, const char *description);
+
+/* An overview level (from 0) of all bands as a raster of its own; all of them have it. Close with GDALClose before source. */
+GDALDatasetH stf_gdal_level(GDALDatasetH source, int level);
 
 /* What a view ("STREAMTIFF:path") shows; NULL: the dataset is no view. Belongs to the view. */
 GDALDatasetH stf_gdal_viewed(GDALDatasetH dataset);
@@ -34,6 +41,11 @@ int stf_gdal_block_is_cached(GDALRasterBandH band, int x, int y);
 /* GTiff's own question whether pixels are all nodata. bits and format (SAMPLEFORMAT_*): of a sample; a row is row_px wide. */
 int stf_gdal_has_only_nodata(const void *pixels, double nodata, size_t width, size_t height, size_t row_px,
                              size_t samples, int bits, int format);
+
+/* Reads a tiling scheme that is no name of GDAL's own: a JSON text, or the name or address of a file with one. Zero:
+ * reason says why not. */
+struct stf_tiling;
+int stf_gdal_read_tiling(const char *text, struct stf_tiling *tiling, char *reason, size_t reason_room);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 #include "gdal_names.h"
 
 #include <cstring>
+#include <memory>
 
 namespace {
 
@@ -12,11 +13,14 @@ namespace {
 // takes none of its shortcuts (copying the compressed tiles of a JPEG).
 class StandInDataset final : public GDALDataset {
   public:
-    StandInDataset(GDALDataset *source, int width, int height);
+    StandInDataset(GDALDataset *source, int width, int height, bool masked, bool together);
 
     char **GetMetadataDomainList() override { return m_source->GetMetadataDomainList(); }
     StringList GetMetadata(const char *domain) override { return m_source->GetMetadata(domain); }
+    // GDAL takes over the source's INTERLEAVE without being asked.
     const char *GetMetadataItem(const char *name, const char *domain) override {
+        if (m_together && domain != nullptr && EQUAL(domain, "IMAGE_STRUCTURE") && EQUAL(name, "INTERLEAVE"))
+            return "PIXEL";
         return m_source->GetMetadataItem(name, domain);
     }
     const OGRSpatialReference *GetSpatialRef() const override { return m_source->GetSpatialRef(); }
@@ -44,15 +48,41 @@ class StandInDataset final : public GDALDataset {
 
   private:
     GDALDataset *m_source; // not owned
+    std::unique_ptr<GDALDataset> m_mask;
+    bool m_together;
 
     CPL_DISALLOW_COPY_ASSIGN(StandInDataset)
 };
 
+class ZeroBand final : public GDALRasterBand {
+  public:
+    explicit ZeroBand(int width) {
+        eDataType = GDT_Byte;
+        nBlockXSize = width;
+        nBlockYSize = 1;
+    }
+
+  protected:
+    CPLErr IReadBlock(int, int, void *data) override {
+        memset(data, 0, static_cast<size_t>(nBlockXSize));
+        return CE_None;
+    }
+};
+
+class ZeroDataset final : public GDALDataset {
+  public:
+    ZeroDataset(int width, int height) {
+        nRasterXSize = width;
+        nRasterYSize = height;
+        SetBand(1, new ZeroBand(width));
+    }
+};
+
 // Masks: GDALRasterBand makes those of nodata values and alpha bands from what is forwarded, and knows
-// of no other.
+// of no other than the one that is asked for.
 class StandInBand final : public GDALRasterBand {
   public:
-    StandInBand(GDALRasterBand *source, int width) : m_source(source) {
+    StandInBand(GDALRasterBand *source, int width, GDALRasterBand *mask) : m_source(source), m_mask(mask) {
         eDataType = source->GetRasterDataType();
         nBlockXSize = width;
         nBlockYSize = 1;
@@ -72,6 +102,8 @@ class StandInBand final : public GDALRasterBand {
     GDALColorTable *GetColorTable() override { return m_source->GetColorTable(); }
     char **GetCategoryNames() override { return m_source->GetCategoryNames(); }
     GDALRasterAttributeTable *GetDefaultRAT() override { return m_source->GetDefaultRAT(); }
+    int GetMaskFlags() override { return m_mask ? GMF_PER_DATASET : GDALRasterBand::GetMaskFlags(); }
+    GDALRasterBand *GetMaskBand() override { return m_mask ? m_mask : GDALRasterBand::GetMaskBand(); }
 
     // Nothing is to be computed from pixels that are not the source's.
     CPLErr ComputeStatistics(int, double *, double *, double *, double *, GDALProgressFunc, void *) override {
@@ -89,15 +121,17 @@ class StandInBand final : public GDALRasterBand {
 
   private:
     GDALRasterBand *m_source; // not owned
+    GDALRasterBand *m_mask;   // the dataset's; or null
 
     CPL_DISALLOW_COPY_ASSIGN(StandInBand)
 };
 
-StandInDataset::StandInDataset(GDALDataset *source, int width, int height) : m_source(source) {
+StandInDataset::StandInDataset(GDALDataset *source, int width, int height, bool masked, bool together)
+    : m_source(source), m_mask(masked ? new ZeroDataset(width, height) : nullptr), m_together(together) {
     nRasterXSize = width;
     nRasterYSize = height;
     for (int i = 1; i <= source->GetRasterCount(); i++)
-        SetBand(i, new StandInBand(source->GetRasterBand(i), width));
+        SetBand(i, new StandInBand(source->GetRasterBand(i), width, m_mask ? m_mask->GetRasterBand(1) : nullptr));
 }
 
 // The list is asked for PIXELTYPE instead of the item, because GDAL warns who asks for that.
@@ -135,12 +169,72 @@ class UnreadableDataset final : public GDALDataset {
     char **GetFileList() override { return nullptr; }
 };
 
+// One overview level of all bands as a raster of its own; read from the source's bands, blocks and all.
+class LevelBand final : public GDALRasterBand {
+  public:
+    explicit LevelBand(GDALRasterBand *overview) : m_overview(overview) {
+        eDataType = overview->GetRasterDataType();
+        overview->GetBlockSize(&nBlockXSize, &nBlockYSize);
+    }
+
+    const char *GetMetadataItem(const char *name, const char *domain) override {
+        return m_overview->GetMetadataItem(name, domain);
+    }
+    double GetNoDataValue(int *success) override { return m_overview->GetNoDataValue(success); }
+    int64_t GetNoDataValueAsInt64(int *success) override { return m_overview->GetNoDataValueAsInt64(success); }
+    uint64_t GetNoDataValueAsUInt64(int *success) override { return m_overview->GetNoDataValueAsUInt64(success); }
+    int GetMaskFlags() override { return m_overview->GetMaskFlags(); }
+    GDALRasterBand *GetMaskBand() override { return m_overview->GetMaskBand(); }
+
+  protected:
+    CPLErr IReadBlock(int x, int y, void *data) override { return m_overview->ReadBlock(x, y, data); }
+    CPLErr IRasterIO(GDALRWFlag flag, int x, int y, int width, int height, void *data, int buffer_width,
+                     int buffer_height, GDALDataType type, GSpacing pixel_space, GSpacing line_space,
+                     GDALRasterIOExtraArg *extra) override {
+        return m_overview->RasterIO(flag, x, y, width, height, data, buffer_width, buffer_height, type, pixel_space,
+                                    line_space, extra);
+    }
+
+  private:
+    GDALRasterBand *m_overview; // not owned
+
+    CPL_DISALLOW_COPY_ASSIGN(LevelBand)
+};
+
+class LevelDataset final : public GDALDataset {
+  public:
+    LevelDataset(GDALDataset *source, int level) : m_source(source) {
+        nRasterXSize = source->GetRasterBand(1)->GetOverview(level)->GetXSize();
+        nRasterYSize = source->GetRasterBand(1)->GetOverview(level)->GetYSize();
+        poDriver = GetGDALDriverManager()->GetDriverByName(STF_DRIVER_NAME);
+        for (int i = 1; i <= source->GetRasterCount(); i++)
+            SetBand(i, new LevelBand(source->GetRasterBand(i)->GetOverview(level)));
+    }
+
+    const char *GetMetadataItem(const char *name, const char *domain) override {
+        return domain != nullptr && EQUAL(domain, "IMAGE_STRUCTURE") ? m_source->GetMetadataItem(name, domain)
+                                                                     : nullptr;
+    }
+    char **GetFileList() override { return nullptr; }
+
+  private:
+    GDALDataset *m_source; // not owned
+
+    CPL_DISALLOW_COPY_ASSIGN(LevelDataset)
+};
+
 } // namespace
 
-GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height) {
-    return GDALDataset::ToHandle(new StandInDataset(GDALDataset::FromHandle(source), width, height));
+GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height, int flags) {
+    return GDALDataset::ToHandle(new StandInDataset(GDALDataset::FromHandle(source), width, height,
+                                                    (flags & STF_STAND_IN_MASKED) != 0,
+                                                    (flags & STF_STAND_IN_TOGETHER) != 0));
 }
 
 GDALDatasetH stf_gdal_unreadable(GDALDatasetH shape, const char *description) {
     return GDALDataset::ToHandle(new UnreadableDataset(GDALDataset::FromHandle(shape), description));
+}
+
+GDALDatasetH stf_gdal_level(GDALDatasetH source, int level) {
+    return GDALDataset::ToHandle(new LevelDataset(GDALDataset::FromHandle(source), level));
 }

@@ -15,9 +15,14 @@ extern "C" {
 #endif
 
 typedef struct stf_georef {
-    stf_tag_list tags;         /* all of the template's tags but the structural ones that the container sets
+    stf_tag_list tags; /* all of the template's tags but the structural ones that the container sets
                           (size, tiling, offsets, compression, predictor, JPEG tables): bits, sample
                           format, photometric, extra samples, colour map, geo keys, metadata, ... */
+    /* Of a COG's template, where it has them: the tags of the mask, of an overview and of its mask. Of a COG these and tags
+     * are all that the template has, in the order in which libtiff lays their values out; and what stands in front of them. */
+    stf_tag_list mask_tags, overview_tags, overview_mask_tags;
+    unsigned char *ghost;
+    size_t ghost_bytes;
     stf_side_files side_files; /* that GTiff left beside the template */
     char **messages;           /* warnings and failures that GTiff raised although it wrote the template */
 } stf_georef;
@@ -29,6 +34,11 @@ typedef struct stf_georef {
  * options: no layout among them; COMPRESS as the output is written. */
 bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
                         stf_error *err);
+
+/* The same by GDAL's COG driver, with its options: with an overview where asked for, and with a mask where the stand-in
+ * has one. */
+bool stf_georef_harvest_cog(GDALDatasetH stand_in, const char *target, CSLConstList options, bool overview,
+                            stf_georef *out, stf_error *err);
 
 /* Raises what GTiff said of the template, once it is certain that there will be an output. */
 void stf_georef_raise_messages(const stf_georef *georef);

@@ -291,25 +291,42 @@ static void collect_gtiff_options(CSLConstList user_options, stf_options *out) {
 #define INTERNAL_MASK_DEFAULT "NO"
 #endif
 
+/* user_options: in GTiff's names. */
+static bool parse_names_of_gtiff(CSLConstList user_options, const stf_raster *raster, stf_options *out,
+                                 stf_error *err) {
+    if (!refuse_what_is_not_there(user_options, err) || !parse_byte_order(user_options, &out->swapped, err))
+        return false;
+    out->sample_bits = stf_options_sample_bits(user_options, raster);
+    return stf_options_parse_codec(user_options, raster, out->sample_bits, &out->codec, err) &&
+           parse_layout(user_options, raster, out, err) && stf_options_check_codec(out, raster, err) &&
+           parse_bigtiff(user_options, &out->bigtiff, err) &&
+           stf_options_get_bool(user_options, "SPARSE_OK", &out->sparse_ok, err) &&
+           parse_threads(user_options, &out->threads, err) && parse_cap(user_options, out, err);
+}
+
+static bool parse_cog(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
+    char **list = stf_options_cog_to_gtiff(user_options);
+    bool done = parse_names_of_gtiff((CSLConstList)list, raster, out, err);
+    CSLDestroy(list);
+    out->swapped = false; /* a COG is little-endian, whatever the configuration says */
+    out->internal_mask = out->internal_only = true;
+    return done && stf_options_parse_cog(user_options, raster, out, err);
+}
+
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
     memset(out, 0, sizeof(*out));
     out->internal_mask = CPLTestBool(CPLGetConfigOption("GDAL_TIFF_INTERNAL_MASK", INTERNAL_MASK_DEFAULT));
     out->internal_only = CPLTestBool(CPLGetConfigOption("GDAL_TIFF_INTERNAL_MASK", "NO"));
-    if (!check_raster(raster, err) || !refuse_what_is_not_there(user_options, err) ||
-        !parse_byte_order(user_options, &out->swapped, err))
+    if (!check_raster(raster, err) || !stf_options_check_layout(user_options, &out->is_cog, err))
         return false;
-    out->sample_bits = stf_options_sample_bits(user_options, raster);
-    bool done = stf_options_parse_codec(user_options, raster, out->sample_bits, &out->codec, err) &&
-                parse_layout(user_options, raster, out, err) && stf_options_check_codec(out, raster, err) &&
-                parse_bigtiff(user_options, &out->bigtiff, err) &&
-                stf_options_get_bool(user_options, "SPARSE_OK", &out->sparse_ok, err) &&
-                parse_threads(user_options, &out->threads, err) && parse_cap(user_options, out, err);
-    if (done) {
-        const char *bits = CSLFetchNameValue(user_options, "DISCARD_LSB");
-        out->discard_lsb = bits ? CPLStrdup(bits) : NULL;
-        collect_gtiff_options(user_options, out);
-    }
-    return done;
+    if (out->is_cog)
+        return parse_cog(user_options, raster, out, err);
+    if (!parse_names_of_gtiff(user_options, raster, out, err))
+        return false;
+    const char *bits = CSLFetchNameValue(user_options, "DISCARD_LSB");
+    out->discard_lsb = bits ? CPLStrdup(bits) : NULL;
+    collect_gtiff_options(user_options, out);
+    return true;
 }
 
 bool stf_options_parse_memory(CSLConstList user_options, stf_memory_options *out, stf_error *err) {
@@ -328,4 +345,6 @@ void stf_options_free(stf_options *options) {
     options->gtiff_options = NULL;
     CPLFree(options->discard_lsb);
     options->discard_lsb = NULL;
+    CPLFree(options->cog.overview_resampling);
+    options->cog.overview_resampling = NULL;
 }

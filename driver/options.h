@@ -1,8 +1,9 @@
 /* Creation options -> one validated, immutable struct. Knows no GDAL raster type.
  *
  * Names and meanings are those of GDAL's GTiff driver (PREDICTOR=YES/NO/STANDARD/FLOATING_POINT and
- * LEVEL: those of COG). Only these defaults differ: TILED=YES, blocks of 512, COMPRESS=DEFLATE,
- * PREDICTOR=YES (1 for complex types), BIGTIFF=IF_SAFER, NUM_THREADS=ALL_CPUS. */
+ * LEVEL: those of COG), with LAYOUT=COG those of GDAL's COG driver. Only these defaults differ: TILED=YES, blocks of 512,
+ * COMPRESS=DEFLATE, PREDICTOR=YES (1 for complex types), BIGTIFF=IF_SAFER, NUM_THREADS=ALL_CPUS; and OVERVIEWS=AUTO
+ * computes them where the source has some, too. */
 #ifndef STF_OPTIONS_H
 #define STF_OPTIONS_H
 
@@ -46,7 +47,28 @@ typedef struct stf_codec {
     double max_z_error;    /* MAX_Z_ERROR, of LERC */
 } stf_codec;
 
+typedef enum {
+    STF_OVERVIEWS_COMPUTED, /* AUTO, IGNORE_EXISTING */
+    STF_OVERVIEWS_EXISTING, /* FORCE_USE_EXISTING: those of the source */
+    STF_OVERVIEWS_NONE
+} stf_overviews;
+
+typedef enum { STF_STATISTICS_AUTO, STF_STATISTICS_YES, STF_STATISTICS_NO } stf_statistics;
+
+/* What only LAYOUT=COG has. */
+typedef struct stf_cog_options {
+    stf_overviews overviews;
+    int overview_count;        /* OVERVIEW_COUNT; -1: until a level fits into one tile */
+    char *overview_resampling; /* in capitals (owned); NULL: what GDAL takes for the raster */
+    uint32_t overview_block_px;
+    stf_codec overview_codec;
+    bool tile_interleave; /* INTERLEAVE=TILE: pixel_interleave is false, and the planes of a tile follow each other */
+    stf_statistics statistics;
+} stf_cog_options;
+
 typedef struct stf_options {
+    bool is_cog; /* LAYOUT=COG: then tiled, and these */
+    stf_cog_options cog;
     stf_codec codec;
     uint32_t sample_bits; /* of a sample in the file: fewer than in memory where NBITS says so */
     bool tiled;
@@ -55,16 +77,17 @@ typedef struct stf_options {
     bool pixel_interleave;    /* INTERLEAVE=PIXEL (true) or BAND; true where there is one band */
     bool planes_apart;        /* INTERLEAVE=BAND was asked for, be it of one band: what the directory says */
     stf_bigtiff bigtiff;
-    bool swapped;         /* ENDIANNESS asks for the byte order that is not this host's */
-    bool internal_mask;   /* GDAL_TIFF_INTERNAL_MASK: a mask goes into the file, not beside it */
-    bool internal_only;   /* ... as asked for: masks of single bands, which only lie beside, are left out */
-    bool sparse_ok;       /* tiles that are all nodata, or 0 without it, are left out */
-    char *discard_lsb;    /* DISCARD_LSB as it was given (owned): it is read when the samples are known; or NULL */
-    uint32_t threads;     /* >= 1, ALL_CPUS resolved */
-    bool cap_named;       /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
-    uint64_t cap_bytes;   /* the cap asked for, or the default where none was */
-    bool cap_strict;      /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
-    char **gtiff_options; /* what the template file needs of the user's options (owned), GTiff's names and values */
+    bool swapped;       /* ENDIANNESS asks for the byte order that is not this host's */
+    bool internal_mask; /* GDAL_TIFF_INTERNAL_MASK: a mask goes into the file, not beside it */
+    bool internal_only; /* ... as asked for: masks of single bands, which only lie beside, are left out */
+    bool sparse_ok;     /* tiles that are all nodata, or 0 without it, are left out */
+    char *discard_lsb;  /* DISCARD_LSB as it was given (owned): it is read when the samples are known; or NULL */
+    uint32_t threads;   /* >= 1, ALL_CPUS resolved */
+    bool cap_named;     /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
+    uint64_t cap_bytes; /* the cap asked for, or the default where none was */
+    bool cap_strict;    /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
+    char **
+        gtiff_options; /* what the template file needs of the user's options (owned), GTiff's names and values, or COG's */
 } stf_options;
 
 /* The XML of GDAL_DMD_CREATIONOPTIONLIST, with only those codecs that the linked libtiff has.
@@ -84,6 +107,24 @@ typedef struct stf_memory_options {
     uint64_t cap_bytes;
 } stf_memory_options;
 bool stf_options_parse_memory(CSLConstList user_options, stf_memory_options *out, stf_error *err);
+
+typedef enum { STF_ZOOM_AUTO, STF_ZOOM_LOWER, STF_ZOOM_UPPER } stf_zoom_strategy;
+
+/* What LAYOUT=COG reprojects the source to, read before anything is known of the raster that this makes. Texts are the
+ * caller's list's. */
+typedef struct stf_warp_options {
+    bool asked;                /* TARGET_SRS or TILING_SCHEME was given */
+    const char *target_srs;    /* NULL: none */
+    const char *tiling_scheme; /* NULL: none, or CUSTOM */
+    bool has_resolution, has_extent;
+    double resolution, extent[4];   /* min x, min y, max x, max y */
+    int zoom_level, aligned_levels; /* -1: not given; 0 */
+    stf_zoom_strategy strategy;
+    int block_px; /* 0: not given */
+    bool add_alpha;
+    const char *resampling; /* NULL: GDAL's own choice */
+} stf_warp_options;
+bool stf_options_parse_warp(CSLConstList user_options, stf_warp_options *out, stf_error *err);
 
 /* Frees what parse allocated; a zeroed struct is legal. */
 void stf_options_free(stf_options *options);

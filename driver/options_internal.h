@@ -35,6 +35,15 @@ bool stf_options_get_bool(CSLConstList user_options, const char *name, bool *val
 /* All decimal digits, optionally signed; false: not a number, or outside min..max. */
 bool stf_options_parse_int(const char *text, int min, int max, int *value);
 
+/* --- LAYOUT=COG (options_cog.c) */
+
+/* Refuses options that belong to the other layout than the one asked for. */
+bool stf_options_check_layout(CSLConstList user_options, bool *is_cog, stf_error *err);
+/* The options of a COG that GTiff has under other names, under these (CSLDestroy). */
+char **stf_options_cog_to_gtiff(CSLConstList user_options);
+/* Fills out->cog and the template's options; all that is not a COG's alone is in out already. */
+bool stf_options_parse_cog(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err);
+
 /* True for an option that GTiff is to see when it writes the template of the output's tags. */
 bool stf_options_is_for_template(const char *name);
 

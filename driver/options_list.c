@@ -20,6 +20,9 @@ typedef struct option_entry {
 } option_entry;
 
 static const option_entry option_entries[] = {
+    {"LAYOUT", "string-select", "GTIFF", NULL, NULL, "GTIFF|COG",
+     "Layout of the file: a plain GeoTIFF, or a cloud-optimised one with overviews. Each has options of its own",
+     COMPRESSION_NONE},
     {"COMPRESS", "string-select", "DEFLATE", NULL, NULL, NULL, "Compression method", COMPRESSION_NONE},
     {"PREDICTOR", "string-select", "YES", NULL, NULL,
      "YES|NO|STANDARD|FLOATING_POINT|1=NO|2=STANDARD|3=FLOATING_POINT|TRUE=YES|ON=YES|FALSE=NO|OFF=NO",
@@ -98,6 +101,40 @@ static const option_entry option_entries[] = {
     {"COLOR_TABLE_MULTIPLIER", "string-select", "257", NULL, NULL, "1|256|257",
      "Factor from 8-bit color table entries to the 16-bit ones of TIFF", COMPRESSION_NONE},
 #endif
+    {"BLOCKSIZE", "int", "512", "128", NULL, NULL, "COG: width and height of a tile, a multiple of 16",
+     COMPRESSION_NONE},
+    {"QUALITY", "int", "75", "1", "100", NULL, "COG: JPEG/WEBP quality", COMPRESSION_NONE},
+    {"OVERVIEWS", "string-select", "AUTO", NULL, NULL, "AUTO|IGNORE_EXISTING|FORCE_USE_EXISTING|NONE",
+     "COG: overviews. AUTO and IGNORE_EXISTING compute them, FORCE_USE_EXISTING copies those of the source",
+     COMPRESSION_NONE},
+    {"OVERVIEW_COUNT", "int", NULL, "0", NULL, NULL, "COG: number of overviews", COMPRESSION_NONE},
+    {"OVERVIEW_COMPRESS", "string-select", NULL, NULL, NULL, NULL,
+     "COG: compression method of overviews. Default: that of the raster", COMPRESSION_NONE},
+    {"OVERVIEW_PREDICTOR", "string-select", NULL, NULL, NULL,
+     "YES|NO|STANDARD|FLOATING_POINT|1=NO|2=STANDARD|3=FLOATING_POINT|TRUE=YES|ON=YES|FALSE=NO|OFF=NO",
+     "COG: predictor of overviews. Default: that of the raster", COMPRESSION_NONE},
+    {"OVERVIEW_QUALITY", "int", NULL, "1", "100", NULL,
+     "COG: JPEG/WEBP quality of overviews. Default: that of the raster", COMPRESSION_NONE},
+    {"RESAMPLING", "string", NULL, NULL, NULL, NULL,
+     "COG: resampling method of overviews and warping. Default: CUBIC, NEAREST where there is a colour table",
+     COMPRESSION_NONE},
+    {"OVERVIEW_RESAMPLING", "string", NULL, NULL, NULL, NULL, "COG: resampling method of overviews", COMPRESSION_NONE},
+    {"WARP_RESAMPLING", "string", NULL, NULL, NULL, NULL, "COG: resampling method of a reprojection", COMPRESSION_NONE},
+    {"TILING_SCHEME", "string", "CUSTOM", NULL, NULL, NULL,
+     "COG: tiling scheme to reproject to: a name that GDAL knows, such as GoogleMapsCompatible, or its JSON definition",
+     COMPRESSION_NONE},
+    {"ZOOM_LEVEL", "int", NULL, "0", NULL, NULL, "COG: zoom level of the tiling scheme", COMPRESSION_NONE},
+    {"ZOOM_LEVEL_STRATEGY", "string-select", "AUTO", NULL, NULL, "AUTO|LOWER|UPPER",
+     "COG: how the zoom level of the tiling scheme is chosen", COMPRESSION_NONE},
+    {"ALIGNED_LEVELS", "int", NULL, "0", NULL, NULL,
+     "COG: number of zoom levels whose tiles are to be those of the tiling scheme", COMPRESSION_NONE},
+    {"TARGET_SRS", "string", NULL, NULL, NULL, NULL, "COG: CRS to reproject to, as EPSG:XXXX, WKT or PROJ string",
+     COMPRESSION_NONE},
+    {"RES", "float", NULL, NULL, NULL, NULL, "COG: resolution of a reprojection", COMPRESSION_NONE},
+    {"EXTENT", "string", NULL, NULL, NULL, NULL, "COG: extent of a reprojection, as minx,miny,maxx,maxy",
+     COMPRESSION_NONE},
+    {"ADD_ALPHA", "boolean", "YES", NULL, NULL, NULL,
+     "COG: whether a reprojection adds an alpha band where there is no nodata", COMPRESSION_NONE},
     {"SOURCE_ICC_PROFILE", "string", NULL, NULL, NULL, NULL, "ICC profile, in base64", COMPRESSION_NONE},
     {"SOURCE_PRIMARIES_RED", "string", NULL, NULL, NULL, NULL, "x,y,1.0 (xyY) red chromaticity", COMPRESSION_NONE},
     {"SOURCE_PRIMARIES_GREEN", "string", NULL, NULL, NULL, NULL, "x,y,1.0 (xyY) green chromaticity", COMPRESSION_NONE},
@@ -189,7 +226,7 @@ static void add_option(CPLXMLNode *list, const option_entry *entry) {
         CPLAddXMLAttributeAndValue(option, "max", entry->max);
     if (entry->values != NULL)
         add_values(option, entry->values);
-    if (EQUAL(entry->name, "COMPRESS")) {
+    if (EQUAL(entry->name, "COMPRESS") || EQUAL(entry->name, "OVERVIEW_COMPRESS")) {
         const stf_codec_entry *codec = NULL;
         for (size_t i = 0; (codec = stf_codec_entry_at(i)) != NULL; i++)
             add_value(option, codec->name, codec->alias_of);

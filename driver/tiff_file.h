@@ -1,9 +1,7 @@
 /* The container: header, tiles in the order they are appended, the directories (IFDs) at the end, one for each image: the
  * raster itself, then its mask.
  *
- * Target names that can be renamed (plain files, /vsimem/) are written under a temporary name beside
- * the target; every other target (pipes, /vsistdout/, /vsizip/, object stores) is staged in a
- * scratch file and copied once, strictly sequentially. Either way nothing stands under the final
+ * The header is patched at the end, so a target that only appends is staged (target.h). Nothing stands under the final
  * name before stf_tiff_file_finish succeeds. Byte order is the host's, or the other one. */
 #ifndef STF_TIFF_FILE_H
 #define STF_TIFF_FILE_H
@@ -37,12 +35,18 @@ bool stf_tag_list_set(stf_tag_list *list, uint16_t tag, uint16_t type, uint64_t 
 bool stf_tag_list_set_short(stf_tag_list *list, uint16_t tag, uint16_t value, stf_error *err);
 bool stf_tag_list_set_long(stf_tag_list *list, uint16_t tag, uint32_t value, stf_error *err);
 const stf_tag *stf_tag_list_find(const stf_tag_list *list, uint16_t tag); /* NULL: not there */
+/* Puts copies of all tags of from into an empty list, in their order. */
+bool stf_tag_list_copy(stf_tag_list *list, const stf_tag_list *from, stf_error *err);
 void stf_tag_list_free(stf_tag_list *list);
 /* Bytes of one value of a TIFF type; 0: no such type. */
 size_t stf_tag_type_bytes(uint16_t type);
 
 /* Bytes of the offset and byte count tables of so many tiles, for the account. UINT64_MAX on overflow. */
 uint64_t stf_tiff_file_table_bytes(uint64_t tiles);
+
+/* The header: 8 bytes, of a BigTIFF 16; directory: where the first one begins, 0 until it is known. Gives its length. */
+#define STF_TIFF_HEADER_BYTES 16
+size_t stf_tiff_header(bool big, bool swapped, uint64_t directory, unsigned char header[STF_TIFF_HEADER_BYTES]);
 
 /* True where this many bytes of tiles, tables and tags must not go into a classic TIFF. */
 bool stf_tiff_file_needs_big(uint64_t worst_case_bytes);
@@ -75,12 +79,6 @@ bool stf_tiff_file_finish(stf_tiff_file *file, const stf_image_tags *images, stf
 
 /* Closes and removes everything; NULL is legal. */
 void stf_tiff_file_abort(stf_tiff_file *file);
-
-/* True where the target stands now as a file: pipes and the like can be neither opened again nor have a sidecar. */
-bool stf_tiff_file_is_file(const char *target);
-
-/* True where a file can stand beside the target, be it there already or not: not where it is a pipe or a device. */
-bool stf_tiff_file_can_have_sidecar(const char *target);
 
 /* Bytes written so far. */
 uint64_t stf_tiff_file_bytes(const stf_tiff_file *file);

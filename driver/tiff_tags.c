@@ -74,6 +74,15 @@ bool stf_tag_list_set_long(stf_tag_list *list, uint16_t tag, uint32_t value, stf
     return stf_tag_list_set(list, tag, TIFF_LONG, 1, &value, err);
 }
 
+bool stf_tag_list_copy(stf_tag_list *list, const stf_tag_list *from, stf_error *err) {
+    for (size_t i = 0; i < from->count; i++) {
+        const stf_tag *tag = &from->items[i];
+        if (!stf_tag_list_set(list, tag->tag, tag->type, tag->count, tag->values, err))
+            return false;
+    }
+    return true;
+}
+
 void stf_tag_list_free(stf_tag_list *list) {
     for (size_t i = 0; i < list->count; i++)
         VSIFree(list->items[i].values);
@@ -92,6 +101,7 @@ typedef struct entry {
 
 typedef struct directory {
     bool big;
+    uint64_t step;
     const stf_tile_tables *tables;
     entry *entries;
     size_t count;
@@ -100,13 +110,17 @@ typedef struct directory {
     void *sink;
 } directory;
 
-static uint64_t align(bool big, uint64_t offset) {
-    uint64_t step = big ? 8 : 2;
+static uint64_t align(uint64_t step, uint64_t offset) {
     return stf_add(offset, step - 1) / step * step;
 }
 
-static uint64_t head_bytes(bool big, uint64_t entries) {
-    return align(big, big ? 8 + 20 * entries + 8 : 2 + 12 * entries + 4);
+/* What begins in a directory begins at a multiple of this. */
+static uint64_t step_of(bool big, const stf_tile_tables *tables) {
+    return big && !(tables && tables->apart) ? 8 : 2;
+}
+
+static uint64_t head_bytes(bool big, uint64_t step, uint64_t entries) {
+    return align(step, big ? 8 + 20 * entries + 8 : 2 + 12 * entries + 4);
 }
 
 static size_t inline_bytes(bool big) {
@@ -118,13 +132,14 @@ static uint16_t offsets_type(bool big) {
 }
 
 uint64_t stf_directory_bytes(bool big, const stf_tag_list *tags, uint64_t tiles) {
-    uint64_t total = head_bytes(big, tags->count + 2);
+    uint64_t step = step_of(big, NULL);
+    uint64_t total = head_bytes(big, step, tags->count + 2);
     uint64_t tables[2] = {value_bytes(offsets_type(big), tiles), value_bytes(TIFF_LONG, tiles)};
     for (size_t i = 0; i < tags->count + 2; i++) {
         const stf_tag *tag = i < tags->count ? &tags->items[i] : NULL;
         uint64_t bytes = tag ? value_bytes(tag->type, tag->count) : tables[i - tags->count];
         if (bytes > inline_bytes(big))
-            total = stf_add(total, align(big, bytes));
+            total = stf_add(total, align(step, bytes));
     }
     return total;
 }
@@ -133,7 +148,41 @@ static int by_tag(const void *a, const void *b) {
     return (int)((const entry *)a)->tag.tag - (int)((const entry *)b)->tag.tag;
 }
 
+static int by_place(const void *a, const void *b) {
+    uint64_t one = ((const entry *)a)->offset, other = ((const entry *)b)->offset;
+    return one < other ? -1 : one > other;
+}
+
+bool stf_directory_fits_entry(bool big, uint16_t type, uint64_t count) {
+    return value_bytes(type, count) <= inline_bytes(big);
+}
+
+static bool is_offsets(const stf_tag *tag) {
+    return tag->tag == TIFFTAG_TILEOFFSETS || tag->tag == TIFFTAG_STRIPOFFSETS;
+}
+
+/* Where the values that do not fit into their entries lie; *next: behind the last of them. */
+static bool place_values(directory *dir, uint64_t *next, stf_error *err) {
+    const stf_tables_apart *apart = dir->tables->apart;
+    for (size_t i = 0; i < dir->count; i++) {
+        entry *item = &dir->entries[i];
+        item->bytes = value_bytes(item->tag.type, item->tag.count);
+        if (!dir->big && (item->tag.type >= TIFF_LONG8 || item->tag.count > UINT32_MAX))
+            return stf_fail(err, CPLE_AppDefined, "TIFF tag %u needs a BigTIFF: set BIGTIFF=YES", item->tag.tag);
+        if (item->bytes <= inline_bytes(dir->big))
+            continue;
+        if (apart && !item->tag.values) {
+            item->offset = is_offsets(&item->tag) ? apart->offsets_at : apart->counts_at;
+            continue;
+        }
+        item->offset = align(dir->step, *next);
+        *next = stf_add(item->offset, apart ? item->bytes : align(dir->step, item->bytes));
+    }
+    return true;
+}
+
 static bool lay_out(directory *dir, const stf_tag_list *tags, uint64_t offset, stf_error *err) {
+    const stf_tables_apart *apart = dir->tables->apart;
     uint16_t offsets_tag = dir->tables->tiled ? TIFFTAG_TILEOFFSETS : TIFFTAG_STRIPOFFSETS;
     uint16_t counts_tag = dir->tables->tiled ? TIFFTAG_TILEBYTECOUNTS : TIFFTAG_STRIPBYTECOUNTS;
     for (size_t i = 0; i < tags->count; i++) {
@@ -141,24 +190,19 @@ static bool lay_out(directory *dir, const stf_tag_list *tags, uint64_t offset, s
             dir->entries[dir->count++].tag = tags->items[i];
     }
     dir->entries[dir->count++].tag = (stf_tag){offsets_tag, offsets_type(dir->big), dir->tables->tiles, NULL};
-    dir->entries[dir->count++].tag = (stf_tag){counts_tag, TIFF_LONG, dir->tables->tiles, NULL};
-    qsort(dir->entries, dir->count, sizeof(entry), by_tag);
-
-    uint64_t next = stf_add(offset, head_bytes(dir->big, dir->count));
-    for (size_t i = 0; i < dir->count; i++) {
-        entry *item = &dir->entries[i];
-        item->bytes = value_bytes(item->tag.type, item->tag.count);
-        if (!dir->big && (item->tag.type >= TIFF_LONG8 || item->tag.count > UINT32_MAX))
-            return stf_fail(err, CPLE_AppDefined, "TIFF tag %u needs a BigTIFF: set BIGTIFF=YES", item->tag.tag);
-        if (item->bytes > inline_bytes(dir->big)) {
-            item->offset = next;
-            next = stf_add(next, align(dir->big, item->bytes));
-        }
-    }
+    dir->entries[dir->count++].tag =
+        (stf_tag){counts_tag, apart ? apart->counts_type : TIFF_LONG, dir->tables->tiles, NULL};
+    uint64_t next = stf_add(offset, head_bytes(dir->big, dir->step, dir->count));
+    if (!apart)
+        qsort(dir->entries, dir->count, sizeof(entry), by_tag);
+    if (!place_values(dir, &next, err))
+        return false;
+    if (apart)
+        qsort(dir->entries, dir->count, sizeof(entry), by_tag);
     if (next > (dir->big ? INT64_MAX : UINT32_MAX))
         return stf_fail(err, CPLE_AppDefined, "The file would be larger than a %s TIFF can be: set BIGTIFF=YES",
                         dir->big ? "big" : "classic");
-    dir->next = dir->tables->chained ? next : 0;
+    dir->next = dir->tables->chained ? align(dir->step, next) : 0;
     return true;
 }
 
@@ -213,7 +257,7 @@ static bool write_values(const directory *dir, const entry *item, stf_error *err
             index += count;
         }
     }
-    size_t padding = (size_t)(align(dir->big, item->bytes) - item->bytes);
+    size_t padding = dir->tables->apart ? 0 : (size_t)(align(dir->step, item->bytes) - item->bytes);
     return padding == 0 || dir->write(dir->sink, zeros, padding, err);
 }
 
@@ -241,8 +285,11 @@ static void fill_head(const directory *dir, unsigned char *head) {
         if (item->offset)
             at = put_size(dir, at, item->offset);
         else { /* inline values lie at the left of the field; the rest is zero already */
+            const stf_tables_apart *apart = dir->tables->apart;
             if (item->tag.values)
                 memcpy(at, item->tag.values, (size_t)item->bytes);
+            else if (apart)
+                memcpy(at, is_offsets(&item->tag) ? apart->offsets_inline : apart->counts_inline, (size_t)item->bytes);
             else
                 table_piece(dir, &item->tag, 0, at, inline_bytes(dir->big));
             turn(dir, at, (size_t)item->bytes, number_bits(item->tag.type));
@@ -253,23 +300,29 @@ static void fill_head(const directory *dir, unsigned char *head) {
 }
 
 static bool write_all(directory *dir, stf_error *err) {
-    size_t bytes = (size_t)head_bytes(dir->big, dir->count);
+    size_t bytes = (size_t)head_bytes(dir->big, dir->step, dir->count);
     unsigned char *head = VSICalloc(1, bytes);
     if (!head)
         return stf_fail(err, CPLE_OutOfMemory, "Out of memory for a TIFF directory of %u tags", (unsigned)dir->count);
     fill_head(dir, head);
     bool done = dir->write(dir->sink, head, bytes, err);
     VSIFree(head);
+    if (dir->tables->apart)
+        qsort(dir->entries, dir->count, sizeof(entry), by_place);
+    bool odd = false; /* where values lie apart they are padded before, not behind: nothing follows the last one */
     for (size_t i = 0; done && i < dir->count; i++) {
-        if (dir->entries[i].offset)
-            done = write_values(dir, &dir->entries[i], err);
+        const entry *item = &dir->entries[i];
+        if (!item->offset || (dir->tables->apart && !item->tag.values))
+            continue;
+        done = (!odd || dir->write(dir->sink, "", 1, err)) && write_values(dir, item, err);
+        odd = dir->tables->apart && item->bytes % 2 != 0;
     }
     return done;
 }
 
 bool stf_directory_write(bool big, const stf_tag_list *tags, const stf_tile_tables *tables, uint64_t offset,
                          stf_directory_sink write, void *sink, stf_error *err) {
-    directory dir = {.big = big, .tables = tables, .write = write, .sink = sink};
+    directory dir = {.big = big, .step = step_of(big, tables), .tables = tables, .write = write, .sink = sink};
     if (tags->count > UINT16_MAX - 2 || tables->tiles == 0)
         return stf_fail(err, CPLE_AppDefined, "A TIFF directory cannot hold %llu tags and %llu tiles",
                         (unsigned long long)tags->count, (unsigned long long)tables->tiles);

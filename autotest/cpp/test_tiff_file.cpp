@@ -380,7 +380,7 @@ TEST_F(TiffFileTest, classic_has_limits) {
     EXPECT_TRUE(stf_tiff_file_needs_big(uint64_t{1} << 32));
     std::vector<uint64_t> offsets(1000, 8);
     std::vector<uint32_t> counts(1000, 8);
-    stf_tile_tables tables = {offsets.data(), counts.data(), 1000, true, false, false};
+    stf_tile_tables tables = {offsets.data(), counts.data(), 1000, true, false, false, nullptr};
     Tags tags;
     tags.Raster(64, 64, 32, 32, true, 8);
     uint64_t written = 0;
