@@ -79,8 +79,20 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
 
 bool stf_copy_bands(stf_copy *c, double done_before, double done_by, stf_error *err) {
     uint64_t planned_decodes = c->plan.decodes - c->mask.decodes - c->decodes_of_levels;
-    copy_pass pass = {c,       c->source, &c->geometry, &c->demand, &c->plan,        &c->format, &c->sparse,
-                      c->file, c->image,  done_before,  done_by,    planned_decodes, &c->result, &c->discard};
+    copy_pass pass = {.copy = c,
+                      .source = c->source,
+                      .geometry = &c->geometry,
+                      .demand = &c->demand,
+                      .plan = &c->plan,
+                      .format = &c->format,
+                      .sparse = &c->sparse,
+                      .file = c->file,
+                      .image = c->image,
+                      .done_before = done_before,
+                      .done_by = done_by,
+                      .planned_decodes = planned_decodes,
+                      .result = &c->result,
+                      .discard = &c->discard};
     bool done = run_pass(c, &pass, err);
     c->view_spill_bytes = stf_account_spilled_bytes(c->account);
     stf_source_destroy(c->source); /* its readers must not lie beside those of the mask */

@@ -8,7 +8,8 @@ import streamtiff
 from osgeo import gdal
 from parity_rasters import mem, palette, placed
 
-SOURCES = parity_sources.SOURCES
+# Masks of single bands have no room in the file: GDAL raises a failure for each, we warn (test_masks.py).
+SOURCES = [name for name in parity_sources.SOURCES if not name.endswith(("of_each_band", "of_some_bands"))]
 SIZES = {"one_pixel": (1, 1), "one_row": (300, 1), "one_column": (1, 300), "one_tile": (64, 64), "tiles": (256, 192)}
 SIZES.update({"odd": (131, 67), "one_more": (65, 64)})
 
@@ -20,8 +21,6 @@ def sources(tmp_path_factory):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_kind_of_raster(tmp_path, sources, name):
-    if name == "mask_MEM_of_each_band":
-        pytest.skip("masks of single bands are told of, and not written: test_parity_masks")
     cog.same_as_gdal(tmp_path, sources[name], "BLOCKSIZE=16", "OVERVIEWS=NONE", *cog.PLAIN)
 
 
