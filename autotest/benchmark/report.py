@@ -77,3 +77,25 @@ def write_speed(folder, machine, rows):
     print("\n" + text)
     (folder / "speed.md").write_text(text)
     (folder / "speed.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
+
+
+def write_cog(folder, machine, rows, vips, violations):
+    headings = ["copy", "asked MB", "side", "cap MB", "wall s", "peak MB", "amplification", "wall ratio", "goal"]
+    lines = []
+    for row in rows:
+        for side in ("StreamTIFF", "COG"):
+            ours = side == "StreamTIFF"
+            cap = mb(row["streaming"]["CAP_BYTES"]) if ours else row["cachemax_mb"] or "default"
+            stopped = " (stopped)" if not ours and row["timed_out"] else ""
+            line = [row["source"], row["asked_mb"], side] if ours else ["", "", side]
+            line += [cap, f"{row[side]['wall_s']:.1f}{stopped}", mb(row[side]["peak_rss_bytes"])]
+            line += [f"{row[side]['amplification']:.2f}"]
+            lines.append(line + ([f"**{row['ratio']:.2f}**", row["goal"] or ""] if ours else ["", ""]))
+    note = "LAYOUT=COG and GDAL's COG driver, NUM_THREADS=2, both sides in turn: medians. Its cap is GDAL_CACHEMAX.\n"
+    text = [machine_line(machine), note, table(headings, lines), ""]
+    if vips:
+        text.append(f"Beside vips: {vips['wall_ratio']:.2f} of its time, {vips['peak_ratio']:.2f} of its memory.\n")
+    text += [f"{len(violations)} violations", *(f"- {violation}" for violation in violations)]
+    (folder / "cog.md").write_text("\n".join(text) + "\n")
+    document = {"machine": machine, "rows": rows, "vips": vips, "violations": violations}
+    (folder / "cog.json").write_text(json.dumps(document, indent=1))

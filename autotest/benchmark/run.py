@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Measures StreamTIFF: memory matrix, neighbourhood operators, speed beside GTiff, and a chart beside GTiff and COG.
+"""Measures StreamTIFF: memory matrix, neighbourhood operators, speed beside GTiff and COG, and a chart beside both.
 
-    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,neighbours,speed,chart] [--sources NAMES]
+    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,neighbours,speed,cog,chart] [--sources NAMES]
            [--threads 2,8,1] [--pairs N]
 
 Sources are made once in DIR (default: `benchmark` beside the plugin's folder; about 7 GB, 1 GB free for the work).
-Results go to DIR/results: matrix.md, neighbours.md, speed.md, chart.png, and the same as JSON. The exit code is 1 where
+Results go to DIR/results: matrix.md, neighbours.md, speed.md, cog.md, chart.png, and the same as JSON. The exit code is 1 where
 a promise was broken: peak RSS <= effective cap + 8 MiB, PEAK <= PREDICTED <= cap, amplification <= 1.02 (and a page of
 4096 bytes for each block that is not read right after its neighbour: C's files are read in pages), pixels as GTiff's,
 the same file from 1, 2 and 8 threads. Times are for reading; goals that were missed are named in the table.
@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 
-PARTS = ("matrix", "neighbours", "speed", "chart")
+PARTS = ("matrix", "neighbours", "speed", "cog", "chart")
 
 
 def arguments():
@@ -58,6 +58,7 @@ def main():
     from osgeo import gdal
 
     import chart
+    import cog
     import matrix
     import neighbours
     import report
@@ -88,6 +89,11 @@ def main():
         pairs = args.pairs or (1 if args.quick else 3)
         rows = speed.run(names, all_sources, results, args.plugin, pairs)
         report.write_speed(results, machine, rows)
+    if "cog" in args.only:
+        pairs = args.pairs or (1 if args.quick else 3)
+        rows, vips, broken = cog.run(names, all_sources, results, args.plugin, pairs)
+        report.write_cog(results, machine, rows, vips, broken)
+        violations += broken
     if "chart" in args.only:
         points = chart.measure(all_sources, results, args.plugin, args.quick)
         (results / "chart.json").write_text(json.dumps({"machine": machine, "points": points}, indent=1))
