@@ -3,11 +3,16 @@
 Under ctest GDAL_DRIVER_PATH and STREAMTIFF_BUILD_DIR are set. By hand, from this folder:
 
     GDAL_DRIVER_PATH=$PWD/../build/release/gdalplugins /usr/bin/python3 -m pytest gdrivers
+
+Under a sanitizer a test runs with every value of each of its parameters, but not with every combination of them: what is
+correct is shown without it, and what the code does to memory depends little on combinations. Always the same ones are left
+out; how many is told in the results, and by cmake/sum_tests.py. STREAMTIFF_ALL_CASES=YES runs them all.
 """
 
 import os
 import pathlib
 import sys
+import zlib
 
 import pytest
 
@@ -28,3 +33,37 @@ def pytest_sessionstart(session):
         pytest.exit("GDAL_DRIVER_PATH must name the gdalplugins folder of the build to test", returncode=2)
     if gdal.GetDriverByName(DRIVER) is None:
         pytest.exit(f"no driver {DRIVER} in {os.environ['GDAL_DRIVER_PATH']}: {gdal.GetLastErrorMsg()}", returncode=2)
+
+
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def _each_value_once(items):
+    """Those items of one test that bring a value of a parameter which none before them had."""
+    seen = set()
+    for item in sorted(items, key=lambda item: zlib.crc32(item.nodeid.encode())):
+        values = {(name, repr(value)) for name, value in item.callspec.params.items()}
+        if not values <= seen:
+            yield item
+        seen |= values
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    config.stash[LEFT_OUT] = 0
+    if not os.environ.get("STREAMTIFF_SANITIZER") or os.environ.get("STREAMTIFF_ALL_CASES"):
+        return
+    tests = {}
+    for item in items:
+        if hasattr(item, "callspec"):
+            tests.setdefault((item.path, item.originalname), []).append(item)
+    run = {item for cases in tests.values() for item in _each_value_once(cases)}
+    left_out = [item for item in items if hasattr(item, "callspec") and item not in run]
+    config.stash[LEFT_OUT] = len(left_out)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not hasattr(item, "callspec") or item in run]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tell_what_is_left_out(request, record_testsuite_property):
+    record_testsuite_property("left out", request.config.stash[LEFT_OUT])

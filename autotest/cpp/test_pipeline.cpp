@@ -78,14 +78,16 @@ Layout make_layout(const Units &unit, const Tiles &tile, const Bands &bands, uin
 
 class Matrix : public testing::TestWithParam<int> {};
 
-// Every unit grid over every tile grid for every arrangement of bands, in every way the cap can force, by 1, 2 and 8
-// threads; sample sizes and the kind of source go along in turn.
+// Every two of a unit grid, a tile grid and an arrangement of bands (which is half of their combinations), in every way the
+// cap can force, by 1, 2 and 8 threads; sample sizes and the kind of source go along in turn.
 TEST_P(Matrix, same_pixels_and_order_for_any_cap_and_threads) {
     const Units &unit = units_tried[GetParam()];
     std::map<std::string, int> ways;
     unsigned turn = static_cast<unsigned>(GetParam());
     for (const Tiles &tile : tiles_tried)
         for (const Bands &bands : bands_tried) {
+            if ((&tile - tiles_tried + (&bands - bands_tried) + GetParam()) % 2 != 0)
+                continue;
             turn++;
             const Layout layout = make_layout(unit, tile, bands, 1u << (turn % 5));
             SCOPED_TRACE(testing::Message() << layout << (tile.tiled ? "" : " (strips)"));

@@ -5,6 +5,7 @@ import pytest
 import streamtiff
 import terrain
 from osgeo import gdal
+from pairs import pairwise
 
 TYPES = gdal.GetDriverByName("StreamTIFF").GetMetadataItem("DMD_CREATIONDATATYPES").split()
 # What the drivers' defaults do not have in common, spelled out.
@@ -85,14 +86,16 @@ def test_raster_smaller_than_the_default_tile(tmp_path, width, height):
     assert (tmp_path / "defaults.tif").read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("cap", ["1MB", "2MB", "4MB"])
-@pytest.mark.parametrize("bands,interleave", [(1, "BAND"), (3, "BAND"), (3, "PIXEL")])
 @pytest.mark.parametrize(
-    "layout",
-    [["BLOCKYSIZE=300", "COMPRESS=LZW"], ["TILED=YES", "BLOCKXSIZE=272", "BLOCKYSIZE=240"]],
-    ids=["strips", "tiled"],
+    "cap,bands,interleave,layout,output",
+    pairwise(
+        ["1MB", "2MB", "4MB"],
+        [1, 3],
+        ["BAND", "PIXEL"],
+        [["BLOCKYSIZE=300", "COMPRESS=LZW"], ["TILED=YES", "BLOCKXSIZE=272", "BLOCKYSIZE=240"]],
+        [SQUARE, [*STRIPS, "BLOCKYSIZE=70"]],
+    ),
 )
-@pytest.mark.parametrize("output", [SQUARE, [*STRIPS, "BLOCKYSIZE=70"]], ids=["tiled", "strips"])
 def test_small_cap_and_grids_out_of_step(tmp_path, cap, bands, interleave, layout, output):
     source = gdal.Open(
         str(make(tmp_path / "in.tif", 1301, 907, "UInt16", bands, [f"INTERLEAVE={interleave}", *layout]))
