@@ -7,6 +7,7 @@
  *   copy_pass.c       one run through the pipeline: the bands', or a band's of the mask
  *   copy_directory.c  the tags of the finished file
  *   copy_level.c      LAYOUT=COG: overviews that the source has, each in a pass of its own
+ *   copy_overview.c   LAYOUT=COG: overviews that are computed on the way
  *   copy_cog.c        LAYOUT=COG: the levels, what waits in the spool, and the file made of it
  *   create_copy.c     the order of it all */
 #ifndef STF_COPY_H
@@ -29,6 +30,15 @@
 
 typedef enum { STF_MASK_NONE, STF_MASK_INSIDE, STF_MASK_BESIDE } stf_mask_home; /* of the file */
 
+/* Overviews that are computed: of the bands, or of the mask. */
+typedef struct stf_copy_overviews {
+    stf_resample *resample; /* NULL: there are none */
+    stf_overview_shape shape;
+    stf_tile_format format; /* of their tiles */
+    bool apart;             /* which is not that of the raster's */
+    stf_pipeline_overviews job;
+} stf_copy_overviews;
+
 /* The dataset's mask, where it has one; or those of its bands. */
 typedef struct stf_mask {
     stf_mask_home home;
@@ -48,6 +58,7 @@ typedef struct stf_mask {
     uint64_t spill_bytes; /* of the bands that were copied */
     stf_pipeline_result result;
     uint32_t image; /* of the file or the spool */
+    stf_copy_overviews overviews;
 } stf_mask;
 
 /* All that a copy holds; create_copy.c releases it. */
@@ -93,6 +104,7 @@ typedef struct stf_copy {
     uint64_t places_bytes;           /* of the spool's tables, and of what the file is written with */
     uint32_t image;                  /* of the spool: 0, or the level that this copy is made for */
     stf_tile_format overview_format; /* of their tiles */
+    stf_copy_overviews overviews;
     stf_spool *spool;
     uint64_t spool_bytes;
     GDALDatasetH warped, masked; /* what the source was turned into, in this order; or NULL */
@@ -158,6 +170,11 @@ bool stf_copy_levels(stf_copy *c, double done_before, double done_by, stf_error 
 bool stf_copy_describe_pass(stf_copy *c, stf_error *err);
 void stf_copy_describe_mask(stf_copy *c, stf_mask_home home);
 
+/* After the mask was chosen: how levels are computed that do not exist; and what that adds to the demand of the bands, or
+ * the mask. */
+bool stf_copy_describe_overviews(stf_copy *c, stf_error *err);
+void stf_copy_add_overviews(const stf_copy *c, const stf_copy_overviews *overviews, stf_demand *demand);
+void stf_copy_free_overviews(stf_copy_overviews *overviews);
 /* Images of the spool, and the tiles of one. */
 uint32_t stf_copy_images(const stf_copy *c);
 uint64_t stf_copy_image_tiles(const stf_copy *c, uint32_t image);

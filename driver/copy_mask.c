@@ -138,6 +138,7 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     places = stf_add(places, mask->beside_bytes);
     mask->demand.cap_bytes = c->plan.cap_bytes;
     mask->demand.table_bytes = stf_add(mask->demand.table_bytes, places);
+    stf_copy_add_overviews(c, &mask->overviews, &mask->demand);
     return true;
 }
 
@@ -163,6 +164,7 @@ void stf_copy_close_mask(stf_copy *c) {
     c->mask.source = NULL;
     c->mask.spill_bytes += c->mask.result.spill_bytes;
     stf_tag_list_free(&c->mask.result.codec_tags);
+    stf_tag_list_free(&c->mask.result.level_codec_tags);
     memset(&c->mask.result, 0, sizeof c->mask.result);
 }
 
@@ -270,6 +272,7 @@ bool stf_copy_set_mask_structure(stf_copy *c, stf_error *err) {
 
 void stf_copy_free_mask(stf_copy *c) {
     stf_copy_close_mask(c);
+    stf_copy_free_overviews(&c->mask.overviews);
     stf_tiff_file_abort(c->mask.file);
     stf_tag_list_free(&c->mask.tags);
     CPLFree(c->mask.path);

@@ -16,6 +16,7 @@ typedef struct copy_pass {
     uint64_t planned_decodes;    /* where the source does not count */
     stf_pipeline_result *result;
     const stf_discard *discard; /* the bands'; a mask loses nothing */
+    const stf_copy_overviews *overviews;
 } copy_pass;
 
 static bool commit_tile(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err) {
@@ -69,6 +70,7 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
     job.sink.commit = commit_tile;
     job.progress = tell_progress;
     job.progress_data = pass;
+    job.overviews = pass->overviews->resample ? &pass->overviews->job : NULL;
     if (!stf_pipeline_run(&job, pass->result, err))
         return false;
     stf_budget_release(c->budget, c->charged_bytes);
@@ -92,7 +94,8 @@ bool stf_copy_bands(stf_copy *c, double done_before, double done_by, stf_error *
                       .done_by = done_by,
                       .planned_decodes = planned_decodes,
                       .result = &c->result,
-                      .discard = &c->discard};
+                      .discard = &c->discard,
+                      .overviews = &c->overviews};
     bool done = run_pass(c, &pass, err);
     c->view_spill_bytes = stf_account_spilled_bytes(c->account);
     stf_source_destroy(c->source); /* its readers must not lie beside those of the mask */
@@ -119,7 +122,8 @@ static bool copy_mask_band(stf_copy *c, uint32_t band, double done_before, doubl
                       done_by,
                       mask->plan.decodes,
                       &mask->result,
-                      NULL};
+                      NULL,
+                      &mask->overviews};
     bool done = run_pass(c, &pass, err);
     stf_copy_close_mask(c);
     return done;

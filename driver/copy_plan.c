@@ -174,6 +174,7 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
         return false;
     c->demand.cap_bytes = c->options.cap_bytes;
     c->demand.table_bytes = stf_add(c->demand.table_bytes, stf_copy_places_bytes(c));
+    stf_copy_add_overviews(c, &c->overviews, &c->demand);
     return true;
 }
 
@@ -254,9 +255,10 @@ static bool describe_output(stf_copy *c, stf_error *err) {
     stf_georef_raise_messages(&c->georef);
     if (!stf_copy_choose_mask(c, err))
         return false;
-    if (c->options.is_cog)
-        stf_copy_describe_levels(c);
-    return true;
+    if (!c->options.is_cog)
+        return true;
+    stf_copy_describe_levels(c);
+    return stf_copy_describe_overviews(c, err);
 }
 
 bool stf_copy_make_plan(stf_copy *c, stf_error *err) {

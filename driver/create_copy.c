@@ -130,6 +130,8 @@ static void release(stf_copy *c) {
     stf_lease_end(c->lease);
     stf_account_end(c->account);
     stf_tag_list_free(&c->result.codec_tags);
+    stf_tag_list_free(&c->result.level_codec_tags);
+    stf_copy_free_overviews(&c->overviews);
     stf_georef_free(&c->georef);
     stf_options_free(&c->options);
     stf_discard_free(&c->discard);
