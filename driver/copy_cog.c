@@ -30,9 +30,17 @@ uint32_t stf_copy_images(const stf_copy *c) {
     return c->levels_masked ? 2 * images : images + 1;
 }
 
+/* Behind the images of the file: masks of levels as the overviews of the bands see them. */
+static uint32_t spooled_images(const stf_copy *c) {
+    bool computed = c->levels_masked && !c->levels_exist && c->mask.home != STF_MASK_NONE;
+    return stf_copy_images(c) + (computed ? c->level_count : 0);
+}
+
 uint64_t stf_copy_image_tiles(const stf_copy *c, uint32_t image) {
     bool mask = image > c->level_count;
     uint32_t level = mask ? image - c->level_count - 1 : image;
+    if (level > c->level_count)
+        level -= c->level_count;
     if (level == 0)
         return stf_geometry_tiles(mask ? &c->mask.geometry : &c->geometry);
     const stf_level *size = &c->levels[level - 1];
@@ -69,7 +77,7 @@ static void compute_levels(stf_copy *c) {
 /* Tables of the spool, and of the image with the most tiles when the file is written. */
 static uint64_t places_bytes(const stf_copy *c) {
     uint64_t all = 0, most = 0;
-    for (uint32_t image = 0; image < stf_copy_images(c); image++) {
+    for (uint32_t image = 0; image < spooled_images(c); image++) {
         uint64_t tiles = stf_copy_image_tiles(c, image);
         all = stf_add(all, tiles);
         most = tiles > most ? tiles : most;
@@ -103,8 +111,8 @@ static uint64_t expected_bytes(const stf_copy *c) {
 }
 
 static bool create_spool(stf_copy *c, stf_error *err) {
-    uint64_t tiles[2 * (STF_MAX_LEVELS + 1)];
-    uint32_t images = stf_copy_images(c), copies = STARTS_WITH(c->target, "/vsi") ? 1 : 2;
+    uint64_t tiles[3 * (STF_MAX_LEVELS + 1)];
+    uint32_t images = spooled_images(c), copies = STARTS_WITH(c->target, "/vsi") ? 1 : 2;
     for (uint32_t i = 0; i < images; i++)
         tiles[i] = stf_copy_image_tiles(c, i);
     c->spool = stf_spool_create(c->target, tiles, images, expected_bytes(c), copies, err);

@@ -8,62 +8,127 @@
 #include "cpl_conv.h"
 #include "messages.h"
 
+/* --- what overviews of a mask are made of ------------------------------------------------------- */
+
+/* GDAL makes a level of a mask from the level before as it is computed, with all values between none and all, and weighs
+ * the bands' pixels with them; in the file there is one bit left of it. A tile of such values is kept in the spool as well. */
+static uint32_t values_image(const stf_copy *c, uint32_t level) {
+    return stf_copy_images(c) + level - 1;
+}
+
+static bool is_all_or_nothing(const unsigned char *pixels, size_t row_bytes, const stf_window *valid) {
+    for (uint32_t y = 0; y < valid->height; y++)
+        for (uint32_t x = 0; x < valid->width; x++)
+            if ((unsigned char)(pixels[y * row_bytes + x] + 1u) > 1)
+                return false;
+    return true;
+}
+
+static size_t deflated_bound_bytes(size_t bytes) {
+    return bytes + bytes / 64 + 256;
+}
+
+static bool keep_values(void *context, const stf_overview_tile_info *info, const void *pixels, const stf_uniform *value,
+                        stf_error *err) {
+    const stf_copy *c = context;
+    const stf_window *valid = &info->valid;
+    size_t row_bytes = c->mask.overviews.format.width_px, bytes = (size_t)valid->width * valid->height, deflated = 0;
+    if (stf_resample_is_of_bits(c->mask.overviews.resample))
+        return true;
+    if (value ? is_all_or_nothing(value->pixel, 1, &(stf_window){0, 0, 1, 1})
+              : is_all_or_nothing(pixels, row_bytes, valid))
+        return true;
+    unsigned char *rows = VSIMalloc(bytes), *room = VSIMalloc(deflated_bound_bytes(bytes));
+    bool done = rows && room;
+    for (uint32_t y = 0; done && y < valid->height; y++)
+        if (value)
+            memset(rows + (size_t)y * valid->width, value->pixel[0], valid->width);
+        else
+            memcpy(rows + (size_t)y * valid->width, (const unsigned char *)pixels + y * row_bytes, valid->width);
+    if (!done || !CPLZLibDeflate(rows, bytes, 1, room, deflated_bound_bytes(bytes), &deflated))
+        done = stf_fail(err, CPLE_OutOfMemory, "No memory for a tile of the mask's overviews");
+    done = done && stf_spool_append(c->spool, values_image(c, info->level), info->tile, room, deflated, err);
+    VSIFree(room);
+    VSIFree(rows);
+    return done;
+}
+
 /* --- the mask, read back ----------------------------------------------------------------------- */
 
 static size_t packed_row_bytes(const stf_tile_format *format) {
     return ((size_t)format->width_px + 7) / 8;
 }
 
-/* What reading one tile takes: as it lies in the spool, and inflated. */
-static uint64_t reading_bytes(const stf_tile_format *format) {
-    uint64_t packed = stf_mul(packed_row_bytes(format), format->height_px);
-    return stf_add(packed, stf_encoder_bound_bytes(format));
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
 }
 
-static void unpack(const unsigned char *bits, size_t row_bytes, const stf_window *valid, unsigned char *to,
-                   size_t to_row_bytes) {
+/* What keeping or reading one tile takes: as it lies in the spool, and inflated. */
+static uint64_t reading_bytes(const stf_tile_format *format) {
+    size_t bytes = (size_t)format->width_px * format->height_px;
+    return stf_add(bytes, larger(deflated_bound_bytes(bytes), stf_encoder_bound_bytes(format)));
+}
+
+static void unpack(const unsigned char *bits, size_t row_bytes, const stf_window *valid, unsigned char covered,
+                   unsigned char *to, size_t to_row_bytes) {
     for (uint32_t y = 0; y < valid->height; y++)
         for (uint32_t x = 0; x < valid->width; x++)
-            to[y * to_row_bytes + x] = (bits[y * row_bytes + x / 8] >> (7 - x % 8) & 1) != 0 ? 255 : 0;
+            to[y * to_row_bytes + x] = (bits[y * row_bytes + x / 8] >> (7 - x % 8) & 1) != 0 ? covered : 0;
 }
 
-static bool inflate_tile(const stf_copy *c, uint32_t image, uint64_t tile, const stf_tile_format *format, void *room,
-                         unsigned char *bits, size_t bits_bytes, stf_error *err) {
-    uint32_t bytes = stf_spool_tile_bytes(c->spool, image, tile);
+/* A tile of the spool, inflated: NULL on failure, else the caller's. */
+static unsigned char *inflate_tile(const stf_copy *c, uint32_t image, uint64_t tile, size_t bytes, stf_error *err) {
+    uint32_t deflated = stf_spool_tile_bytes(c->spool, image, tile);
     size_t inflated = 0;
-    if (bytes > stf_encoder_bound_bytes(format))
-        return stf_fail(err, CPLE_AppDefined, "A tile of the mask in the spool has %u bytes, too many", bytes);
-    if (!stf_spool_read(c->spool, image, tile, room, err))
-        return false;
-    if (!CPLZLibInflate(room, bytes, bits, bits_bytes, &inflated) || inflated != bits_bytes)
-        return stf_fail(err, CPLE_AppDefined, "A tile of the mask cannot be read back from the spool");
-    return true;
+    unsigned char *room = VSIMalloc(deflated), *to = VSIMalloc(bytes);
+    bool done = room && to;
+    if (!done)
+        stf_fail(err, CPLE_OutOfMemory, "No memory for a tile of the mask");
+    done = done && stf_spool_read(c->spool, image, tile, room, err);
+    if (done && (!CPLZLibInflate(room, deflated, to, bytes, &inflated) || inflated != bytes))
+        done = stf_fail(err, CPLE_AppDefined, "A tile of the mask cannot be read back from the spool");
+    VSIFree(room);
+    if (done)
+        return to;
+    VSIFree(to);
+    return NULL;
+}
+
+static bool read_values(const stf_copy *c, uint32_t level, uint64_t tile, const stf_window *valid, unsigned char *to,
+                        size_t row_bytes, stf_error *err) {
+    size_t bytes = (size_t)valid->width * valid->height;
+    unsigned char *values = inflate_tile(c, values_image(c, level), tile, bytes, err);
+    for (uint32_t y = 0; values && y < valid->height; y++)
+        memcpy(to + y * row_bytes, values + (size_t)y * valid->width, valid->width);
+    VSIFree(values);
+    return values != NULL;
+}
+
+static bool read_bits(const stf_copy *c, uint32_t level, uint64_t tile, const stf_window *valid, unsigned char *to,
+                      size_t row_bytes, stf_error *err) {
+    const stf_tile_format *format = level > 0 ? &c->mask.overviews.format : &c->mask.format;
+    size_t packed = packed_row_bytes(format);
+    unsigned char *bits = inflate_tile(c, c->mask.image + level, tile, packed * format->height_px, err);
+    bool is_one = level > 0 && stf_resample_is_of_bits(c->mask.overviews.resample);
+    if (bits)
+        unpack(bits, packed, valid, is_one ? 1 : 255, to, row_bytes);
+    VSIFree(bits);
+    return bits != NULL;
 }
 
 static bool read_mask(void *context, uint32_t level, uint64_t tile, unsigned char *to, size_t row_bytes,
                       stf_error *err) {
     const stf_copy *c = context;
     const stf_overview_shape *shape = &c->mask.overviews.shape;
-    const stf_tile_format *format = level > 0 ? &c->mask.overviews.format : &c->mask.format;
-    uint32_t columns = stf_overview_columns(shape, level), image = c->mask.image + level;
+    uint32_t columns = stf_overview_columns(shape, level);
     stf_window valid = stf_overview_tile_window(shape, level, (uint32_t)(tile % columns), (uint32_t)(tile / columns));
-    size_t bits_bytes = packed_row_bytes(format) * format->height_px;
-    if (stf_spool_tile_bytes(c->spool, image, tile) == 0) { /* left out: nothing is covered */
-        for (uint32_t y = 0; y < valid.height; y++)
-            memset(to + y * row_bytes, 0, valid.width);
-        return true;
-    }
-    unsigned char *bits = VSIMalloc(bits_bytes);
-    void *room = VSIMalloc(stf_encoder_bound_bytes(format));
-    bool done = bits && room;
-    if (!done)
-        stf_fail(err, CPLE_OutOfMemory, "No memory for a tile of the mask");
-    done = done && inflate_tile(c, image, tile, format, room, bits, bits_bytes, err);
-    if (done)
-        unpack(bits, packed_row_bytes(format), &valid, to, row_bytes);
-    VSIFree(room);
-    VSIFree(bits);
-    return done;
+    if (level > 0 && stf_spool_tile_bytes(c->spool, values_image(c, level), tile) > 0)
+        return read_values(c, level, tile, &valid, to, row_bytes, err);
+    if (stf_spool_tile_bytes(c->spool, c->mask.image + level, tile) > 0)
+        return read_bits(c, level, tile, &valid, to, row_bytes, err);
+    for (uint32_t y = 0; y < valid.height; y++) /* left out: nothing is covered */
+        memset(to + y * row_bytes, 0, valid.width);
+    return true;
 }
 
 /* --- describing -------------------------------------------------------------------------------- */
@@ -80,6 +145,14 @@ static bool try_format(const stf_copy_overviews *overviews, stf_error *err) {
     return trial || !overviews->apart;
 }
 
+static bool is_of_raster(const stf_copy *c, const stf_resample *resample) {
+    const stf_level *least = &c->levels[c->level_count - 1];
+    int width, height;
+    GDALGetBlockSize(GDALGetRasterBand(c->dataset, 1), &width, &height);
+    return stf_resample_is_of_raster(resample, (uint32_t)height, c->raster.width_px, least->width_px,
+                                     c->raster.height_px, least->height_px);
+}
+
 static bool describe(stf_copy *c, stf_copy_overviews *overviews, const stf_geometry *geometry,
                      const stf_tile_format *format, const stf_resample_request *request, uint32_t first_image,
                      stf_error *err) {
@@ -89,6 +162,7 @@ static bool describe(stf_copy *c, stf_copy_overviews *overviews, const stf_geome
         return false;
     stf_overview_begin(&overviews->shape, geometry, overviews->format.width_px,
                        stf_resample_radius(overviews->resample));
+    overviews->shape.from_raster = is_of_raster(c, overviews->resample);
     for (uint32_t i = 0; i < c->level_count; i++)
         if (!stf_overview_add_level(&overviews->shape, c->levels[i].width_px, c->levels[i].height_px))
             return stf_fail(err, CPLE_NotSupported, "%u overviews are too many: set OVERVIEW_COUNT", c->level_count);
@@ -119,6 +193,8 @@ bool stf_copy_describe_overviews(stf_copy *c, stf_error *err) {
     request.type = GDT_Byte;
     request.of_mask = true;
     request.with_mask = false;
+    c->mask.overviews.job.see = keep_values;
+    c->mask.overviews.job.see_context = c;
     return describe(c, &c->mask.overviews, &c->mask.geometry, &c->mask.format, &request, c->mask.image, err);
 }
 
@@ -135,9 +211,9 @@ void stf_copy_add_overviews(const stf_copy *c, const stf_copy_overviews *overvie
     demand->overview_slot_bytes = slot;
     demand->overview_encoder_bytes = stf_add(each, overviews->job.encoder_bytes);
     demand->overview_spilling_bytes = spilling - each;
-    if (with_mask)
-        demand->table_bytes =
-            stf_add(demand->table_bytes, stf_mul(reading_bytes(&c->mask.overviews.format), demand->threads));
+    if (with_mask || overviews == &c->mask.overviews)
+        demand->overview_encoder_bytes =
+            stf_add(demand->overview_encoder_bytes, reading_bytes(&c->mask.overviews.format));
     demand->table_bytes = stf_add(demand->table_bytes, stf_overview_table_bytes(shape, with_mask));
 }
 

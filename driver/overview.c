@@ -254,6 +254,7 @@ static bool resample(stf_overview *overview, const stf_overview_link *link, stf_
                      stf_error *err) {
     const stf_plane *plane = &overview->shape->planes[source->plane];
     stf_resample_window w;
+    w.of_raster = link->parent == 0;
     w.parent_width_px = link->x.parent_px;
     w.parent_height_px = link->y.parent_px;
     w.level_width_px = link->x.level_px;

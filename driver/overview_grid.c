@@ -14,6 +14,7 @@ void stf_overview_begin(stf_overview_shape *shape, const stf_geometry *geometry,
     raster->tile_height_px = (uint32_t)geometry->tile_y.step_px;
     raster->parent = 0;
     shape->level_count = 1;
+    shape->from_raster = false;
     shape->tile_px = tile_px;
     shape->radius_px = radius_px;
     shape->planes = geometry->planes;
@@ -29,7 +30,7 @@ bool stf_overview_add_level(stf_overview_shape *shape, uint32_t width_px, uint32
     level->width_px = width_px;
     level->height_px = height_px;
     level->tile_width_px = level->tile_height_px = shape->tile_px;
-    level->parent = shape->levels[before].width_px > width_px ? before : 0;
+    level->parent = !shape->from_raster && shape->levels[before].width_px > width_px ? before : 0;
     shape->level_count++;
     return true;
 }

@@ -32,6 +32,7 @@ typedef struct stf_overview_level {
 typedef struct stf_overview_shape {
     stf_overview_level levels[STF_OVERVIEW_LEVELS]; /* 0: the raster */
     uint32_t level_count;                           /* the raster included: 1 where there is no overview */
+    bool from_raster;                               /* each level is made from the raster */
     uint32_t tile_px;                               /* of every level but the raster */
     uint32_t radius_px; /* of the kernel, at a ratio of 1; 0: a pixel needs no more than its own share of the parent */
     const stf_plane *planes;

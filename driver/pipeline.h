@@ -56,6 +56,10 @@ typedef struct stf_pipeline_overviews {
     uint32_t first_image; /* the number of the raster itself, for the sink: levels follow */
     stf_level_sink sink;
     stf_overview_mask mask; /* where resampling needs it */
+    /* Sees each tile of a level before it is encoded, as stf_overview_encoder does; any thread. NULL: nobody does. */
+    bool (*see)(void *context, const stf_overview_tile_info *info, const void *pixels, const stf_uniform *value,
+                stf_error *err);
+    void *see_context;
 } stf_pipeline_overviews;
 
 typedef struct stf_pipeline_job {

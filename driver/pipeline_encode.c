@@ -82,6 +82,9 @@ static bool encode_level(void *context, uint32_t worker, const stf_overview_tile
     stf_uniform value;
     if (constant)
         value = *known;
+    const stf_pipeline_overviews *overviews = p->job->overviews;
+    if (overviews->see && !overviews->see(overviews->see_context, info, pixels, known, err))
+        return false;
     if (level_is_done_already(p, info, pixels, &value, &constant, data, bytes))
         return true;
     stf_encoder *encoder = level_encoder(p, worker, err);

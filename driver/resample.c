@@ -5,8 +5,11 @@
 
 #include "cpl_conv.h"
 #include "cpl_string.h"
+#include "gdal_version.h"
 #include "overview_grid.h"
 #include "resample_internal.h"
+
+#define GDAL_CHUNK_BYTES 10485760.0 /* GDAL makes overviews of so many bytes at a time */
 
 static const stf_resample_method_info methods[] = {
     {"NEAREST", GRIORA_NearestNeighbour, 0, false},
@@ -67,6 +70,15 @@ static void find_mask(stf_resample *resample, const stf_resample_request *reques
                           resample->alpha_band != STF_RESAMPLE_NO_BAND;
 }
 
+/* Of bytes GDAL's MODE counts all but the nodata value, be they covered by a mask or not. */
+static void forget_mask(stf_resample *resample) {
+    CPLFree(resample->nodata_values);
+    resample->nodata_values = NULL;
+    resample->alpha_band = STF_RESAMPLE_NO_BAND;
+    resample->by_mask = false;
+    resample->by_nodata = resample->is_masked = true;
+}
+
 static bool is_identity(GDALColorTableH colors) {
     for (int i = 0; i < GDALGetColorEntryCount(colors); i++) {
         const GDALColorEntry *entry = GDALGetColorEntry(colors, i);
@@ -84,6 +96,14 @@ static void find_colors(stf_resample *resample, GDALRasterBandH band) {
         resample->colors = GDALCloneColorTable(colors);
 }
 
+/* What GDAL sees in overviews of a mask: a file of its own is told by its metadata, which they take over. */
+static void find_kind_of_mask(stf_resample *resample, GDALRasterBandH mask) {
+    const char *bits = GDALGetMetadataItem(mask, "NBITS", "IMAGE_STRUCTURE");
+    GDALDatasetH dataset = GDALGetBandDataset(mask);
+    resample->of_bits = bits && EQUAL(bits, "1");
+    resample->stays_mask = dataset && GDALGetMetadataItem(dataset, "INTERNAL_MASK_FLAGS_1", NULL);
+}
+
 static bool find_bands(stf_resample *resample, const stf_resample_request *request, stf_error *err) {
     resample->band_count = request->of_mask ? 1 : (uint32_t)GDALGetRasterCount(request->dataset);
     resample->bands = VSICalloc(resample->band_count, sizeof *resample->bands);
@@ -93,7 +113,11 @@ static bool find_bands(stf_resample *resample, const stf_resample_request *reque
         find_nodata(resample, GDALGetRasterBand(request->dataset, (int)i + 1), &resample->bands[i]);
     if (resample->method.algorithm != GRIORA_NearestNeighbour)
         find_mask(resample, request);
+    if (resample->method.algorithm == GRIORA_Mode && resample->type == GDT_Byte)
+        forget_mask(resample);
     GDALRasterBandH first = GDALGetRasterBand(request->dataset, 1);
+    if (request->of_mask)
+        find_kind_of_mask(resample, GDALGetMaskBand(first));
     const char *bits = request->of_mask ? NULL : GDALGetMetadataItem(first, "NBITS", "IMAGE_STRUCTURE");
     resample->bits = bits ? CPLStrdup(bits) : NULL;
     if (!request->of_mask && resample->method.algorithm != GRIORA_NearestNeighbour)
@@ -160,6 +184,20 @@ uint32_t stf_resample_radius(const stf_resample *resample) {
     return resample->method.radius_px;
 }
 
+bool stf_resample_is_of_raster(const stf_resample *resample, uint32_t source_block_height_px, uint32_t width_px,
+                               uint32_t least_width_px, uint32_t height_px, uint32_t least_height_px) {
+    if (!GDALDataTypeIsComplex(resample->type) || resample->method.algorithm != GRIORA_NearestNeighbour)
+        return false;
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
+    double sample_bytes = (double)resample->sample_bytes;
+#else
+    double sample_bytes = 8;
+#endif
+    double factor =
+        fmax(floor((double)width_px / least_width_px + 0.5), floor((double)height_px / least_height_px + 0.5));
+    return sample_bytes * fmax(source_block_height_px, 2 * factor) * width_px <= GDAL_CHUNK_BYTES;
+}
+
 bool stf_resample_needs_mask(const stf_resample *resample) {
     return resample->by_mask && !resample->of_mask;
 }
@@ -169,18 +207,36 @@ uint32_t stf_resample_bytes_beside(const stf_resample *resample) {
     return stf_resample_needs_mask(resample) || copies_alpha ? 1 : 0;
 }
 
+bool stf_resample_is_of_bits(const stf_resample *resample) {
+    return resample->of_bits;
+}
+
 const char *stf_resample_method(const stf_resample *resample) {
     return resample->method.name;
 }
 
 /* --- running ----------------------------------------------------------------------------------- */
 
-bool stf_resample_run(const stf_resample *resample, const stf_resample_window *window, stf_error *err) {
+static void reduce_to_bits(const stf_resample_window *window) {
+    for (uint32_t y = 0; y < window->target.height; y++)
+        for (uint32_t x = 0; x < window->target.width; x++)
+            window->result[y * window->result_row_bytes + x] = window->result[y * window->result_row_bytes + x] != 0;
+}
+
+static bool run(const stf_resample *resample, const stf_resample_window *window, stf_error *err) {
     if (resample->method.algorithm == GRIORA_NearestNeighbour)
         return stf_resample_nearest(resample, window, err);
     if (GDALDataTypeIsComplex(resample->type))
         return stf_resample_complex(resample, window, err);
     return stf_resample_by_gdal(resample, window, err);
+}
+
+bool stf_resample_run(const stf_resample *resample, const stf_resample_window *window, stf_error *err) {
+    if (!run(resample, window, err))
+        return false;
+    if (resample->of_bits)
+        reduce_to_bits(window);
+    return true;
 }
 
 /* --- windows of one value ---------------------------------------------------------------------- */
@@ -231,6 +287,10 @@ static bool of_nothing(const stf_resample *resample, uint32_t first_band, uint32
 bool stf_resample_of_uniform(const stf_resample *resample, uint32_t first_band, bool is_masked, stf_uniform *value) {
     uint32_t samples = (uint32_t)(value->pixel_bytes / resample->sample_bytes);
     uint32_t alpha = resample->alpha_band;
+    if (resample->of_bits) {
+        value->pixel[0] = value->pixel[0] != 0;
+        return true;
+    }
     if (resample->method.algorithm == GRIORA_NearestNeighbour)
         return !stf_resample_nearest_is_rounded(resample) || is_all_zero(value->pixel, value->pixel_bytes);
     if (resample->colors || resample->nodata_values)

@@ -37,12 +37,18 @@ void stf_resample_destroy(stf_resample *resample); /* NULL is legal */
 /* Of the kernel, in pixels at a ratio of 1. */
 uint32_t stf_resample_radius(const stf_resample *resample);
 bool stf_resample_needs_mask(const stf_resample *resample);
+/* True where GDAL makes each level from the raster: complex numbers, NEAREST, if a row of the source's blocks is small. */
+bool stf_resample_is_of_raster(const stf_resample *resample, uint32_t source_block_height_px, uint32_t width_px,
+                               uint32_t least_width_px, uint32_t height_px, uint32_t least_height_px);
+/* Of a mask: its levels have the values 0 and 1. */
+bool stf_resample_is_of_bits(const stf_resample *resample);
 /* The method's name. */
 const char *stf_resample_method(const stf_resample *resample);
 
 /* One window. Rows of pixels have room for one more behind the last, which is written over, as may be the pixels of the
  * source that lie to the right of what the target needs. */
 typedef struct stf_resample_window {
+    bool of_raster; /* the parent is the raster, not a level */
     uint32_t parent_width_px, parent_height_px, level_width_px, level_height_px;
     uint32_t first_band, bands; /* of the dataset, counted from 0; their samples lie pixel by pixel */
     stf_window source;          /* in the parent: what is there */

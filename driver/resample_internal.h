@@ -35,7 +35,9 @@ struct stf_resample {
     uint32_t alpha_band; /* all bands by this one; or STF_RESAMPLE_NO_BAND */
     bool by_mask;        /* by what comes with the window; of a mask: by the pixels themselves */
     bool of_mask;
-    char *bits;             /* NBITS; or NULL */
+    bool stays_mask; /* GDAL takes the levels of a mask for masks, too: each is its own, as that of the raster is */
+    bool of_bits;    /* a mask of one bit: GDAL makes its levels of 0 and 1 */
+    char *bits;      /* NBITS; or NULL */
     GDALColorTableH colors; /* pixels are averaged by their colours; or NULL */
 };
 

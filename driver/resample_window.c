@@ -90,8 +90,9 @@ static bool add_bands(const stf_resample *resample, const stf_resample_window *w
         *which = (int)band + 1;
         return GDALSetMetadataItem(dataset, "NODATA_VALUES", resample->nodata_values, NULL) == CE_None;
     }
-    bool by_second = resample->by_mask || (has_alpha_in(resample, w) &&
-                                           (!resample->by_nodata || w->first_band + band == resample->alpha_band));
+    bool by_mask = resample->by_mask && (!resample->of_mask || resample->stays_mask || w->of_raster);
+    bool by_second = by_mask || (has_alpha_in(resample, w) &&
+                                 (!resample->by_nodata || w->first_band + band == resample->alpha_band));
     return add_own_band(resample, w, band, dataset) && (!by_second || add_mask_band(resample, w, band, dataset));
 }
 
