@@ -210,8 +210,10 @@ bool stf_copy_plan_mask(stf_copy *c, stf_error *err) {
 
 /* --- the directory ----------------------------------------------------------------------------- */
 
-/* 1, 10, 11, 12, 2, 3, ...: the order of the texts, for all from 1 to most. */
-static uint32_t next_in_order_of_texts(uint32_t number, uint32_t most) {
+/* GDAL 3.6 sorts the texts: 1, 10, 11, 12, 2, 3, ...; later versions do not. */
+static uint32_t next_of_items(uint32_t number, uint32_t most) {
+    if (GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0))
+        return number + 1;
     if (number <= most / 10)
         return number * 10;
     while (number % 10 == 9 || number == most)
@@ -219,7 +221,7 @@ static uint32_t next_in_order_of_texts(uint32_t number, uint32_t most) {
     return number + 1;
 }
 
-/* Which bands have a mask, and whether it is that of all: GDAL finds it so in a file beside. Items are sorted, as GTiff's. */
+/* Which bands have a mask, and whether it is that of all: GDAL finds it so in a file beside. Items are in the order that GTiff has them in. */
 static bool set_flags(stf_copy *c, stf_error *err) {
     const char *item = "  <Item name=\"INTERNAL_MASK_FLAGS_%u\">%d</Item>\n";
     const bool of_bands = is_of_bands(c);
@@ -228,7 +230,7 @@ static bool set_flags(stf_copy *c, stf_error *err) {
     if (!text)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the flags of %u bands", c->raster.bands);
     used += (size_t)snprintf(text, room, "<GDALMetadata>\n");
-    for (uint32_t i = 0, band = 1; i < c->raster.bands; i++, band = next_in_order_of_texts(band, c->raster.bands))
+    for (uint32_t i = 0, band = 1; i < c->raster.bands; i++, band = next_of_items(band, c->raster.bands))
         if (!of_bands || stf_source_has_mask_of_band(c->dataset, band))
             used += (size_t)snprintf(text + used, room - used, item, band, of_bands ? 0 : GMF_PER_DATASET);
     used += (size_t)snprintf(text + used, room - used, "</GDALMetadata>\n");

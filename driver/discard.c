@@ -17,8 +17,8 @@
 /* --- the option -------------------------------------------------------------------------------- */
 
 static int most_bits(const stf_tile_format *format) {
-    if (format->sample_format == SAMPLEFORMAT_IEEEFP) /* bits of the mantissa, less one */
-        return format->sample_bits == 32 ? 22 : format->sample_bits == 64 ? 52 : 0;
+    if (format->sample_format == SAMPLEFORMAT_IEEEFP) /* bits of the mantissa, less one; or not even that */
+        return format->sample_bits == 32 ? 22 : format->sample_bits == 64 ? 52 : format->memory_bits == 16 ? 10 : 0;
     return format->sample_bits - (format->sample_format == SAMPLEFORMAT_INT ? 2 : 1);
 }
 
@@ -82,10 +82,10 @@ bool stf_discard_init(stf_discard *discard, const char *text, const stf_tile_for
             CSLDestroy(numbers);
             return stf_fail(err, CPLE_OutOfMemory, "No memory for DISCARD_LSB of %u bands", bands);
         }
-        /* Complex numbers pass GTiff's checks, and then stay as they are; so do half floats, which lose no bit. */
+        /* Complex numbers pass GTiff's checks, and then stay as they are; so do floats that NBITS=16 makes half of. */
         const bool known = discard->is_signed || discard->is_float || format->sample_format == SAMPLEFORMAT_UINT;
         if (!read_bits(discard, numbers, most_bits(format)) || !known ||
-            (discard->is_float && format->sample_bits < 32))
+            (discard->is_float && format->sample_bits != format->memory_bits))
             stf_discard_free(discard);
         else
             describe_nodata(discard, format, nodata);
@@ -101,17 +101,39 @@ void stf_discard_free(stf_discard *discard) {
 
 /* --- samples, as numbers of 64 bits with zeros above their own ---------------------------------- */
 
+/* Half floats: a sign, 5 bits of exponent, 10 of mantissa. */
+static double of_half(uint64_t sample) {
+    const int exponent = (int)(sample >> 10 & 31), mantissa = (int)(sample & 1023);
+    const double size = exponent == 31 ? (mantissa ? NAN : HUGE_VAL)
+                        : exponent > 0 ? ldexp(1024 + mantissa, exponent - 25)
+                                       : ldexp(mantissa, -24);
+    return sample & 0x8000 ? -size : size;
+}
+
+static uint64_t to_half(double value) {
+    const uint64_t sign = signbit(value) ? 0x8000 : 0;
+    const double size = fabs(value);
+    int exponent;
+    if (isnan(value) || size >= 65520)
+        return sign | (isnan(value) ? 0x7e00 : 0x7c00);
+    frexp(size, &exponent);
+    const int last = exponent - 11 > -24 ? exponent - 11 : -24; /* the power of two of the last bit */
+    return sign | (uint64_t)((last + 24) * 1024 + (int)nearbyint(ldexp(size, -last)));
+}
+
 static double float_of(const stf_discard *discard, uint64_t sample) {
     double wide;
     float narrow;
-    const uint32_t half = (uint32_t)sample;
+    const uint32_t low = (uint32_t)sample;
     memcpy(&wide, &sample, sizeof wide);
-    memcpy(&narrow, &half, sizeof narrow);
-    return discard->sample_bytes == 4 ? (double)narrow : wide;
+    memcpy(&narrow, &low, sizeof narrow);
+    return discard->sample_bytes == 2 ? of_half(sample) : discard->sample_bytes == 4 ? (double)narrow : wide;
 }
 
 static double float_nodata(const stf_discard *discard) {
-    return discard->sample_bytes == 4 ? (double)(float)discard->nodata : discard->nodata;
+    return discard->sample_bytes == 2   ? of_half(to_half(discard->nodata))
+           : discard->sample_bytes == 4 ? (double)(float)discard->nodata
+                                        : discard->nodata;
 }
 
 /* The nodata value, and floating point numbers that are not finite. */
@@ -150,6 +172,10 @@ static uint64_t beside_nodata(const stf_discard *discard, uint8_t bits) {
     uint32_t narrow_bits;
     memcpy(&narrow_bits, &narrow, sizeof narrow_bits);
     memcpy(&sample, &wide, sizeof sample);
+    if (discard->sample_bytes == 2) {
+        sample = to_half(discard->nodata);
+        return sample > 0x8000 ? sample - 1 : sample < 0x7bff ? sample + 1 : sample == 0x8000 ? 1 : sample;
+    }
     return discard->sample_bytes == 4 ? narrow_bits : sample;
 }
 

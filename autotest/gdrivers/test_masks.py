@@ -342,7 +342,7 @@ def test_masks_of_bands(tmp_path, bands, masked, layout):
 def test_masks_of_bands_of_a_gtiff(tmp_path):
     """The file beside is read in its own blocks, each once."""
     with internal_mask("NO"):
-        streamtiff.create_quietly("GTiff", tmp_path / "in.tif", with_masks_of_bands(3, [1, 3]), [*TILES])
+        streamtiff.create_quietly("GTiff", tmp_path / "in.tif", with_masks_of_bands(3, [1, 3]), [*TILES, "INTERLEAVE=PIXEL"])
     for layout in LAYOUTS.values():
         ours = same_masks_of_bands(tmp_path, gdal.Open(str(tmp_path / "in.tif")), *layout)
         with internal_mask("NO"):

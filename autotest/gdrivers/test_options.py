@@ -58,8 +58,8 @@ def test_files_are_still_gtiffs(source, tmp_path):
     assert gdal.IdentifyDriver(str(tmp_path / "out.tif")).ShortName == "GTiff"
     # Without format= GDAL guesses from the extension.
     gdal.Translate(str(tmp_path / "guessed.tif"), str(tmp_path / "out.tif"))
-    block = gdal.Open(str(tmp_path / "guessed.tif")).GetRasterBand(1).GetBlockSize()
-    assert block == [400, 10]  # GTiff's strips, not our tiles
+    guessed = gdal.Open(str(tmp_path / "guessed.tif"))
+    assert guessed.GetRasterBand(1).GetBlockSize() == [400, 10]  # GTiff's strips, not our tiles
 
 
 def test_create_is_refused():
