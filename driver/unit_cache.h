@@ -4,10 +4,11 @@
  *                          |                                 |  a few rows at a time (pieces)
  *                          +-----------> the reader <--------+
  *
- * A unit is decoded once as long as the reader goes down: what it may still need and memory cannot hold is written
- * to the spill, once, and read back in pieces. What lies above the reader's window is dropped. Beside the reader
- * workers decode what it has asked for and not come to yet, and the units below. A reader that jumps about gets what it asks
- * for, too, but nothing is decoded ahead or spilled for it, and units may be decoded again.
+ * A unit is decoded once as long as the reader goes down, by whole rows of the raster or by windows over two rows of units at
+ * most: what it may still need and memory cannot hold is written to the spill, once, and read back in pieces. What lies above
+ * the reader's window is dropped. Beside the reader workers decode what it has asked for and not come to yet, and the units
+ * below. A reader that jumps about gets what it asks for, too, but nothing is decoded ahead or spilled for it, and units may be
+ * decoded again.
  *
  * It cannot come to a standstill: the reader holds on to one unit at a time, and waits only while a worker decodes or
  * spills; both end. Workers leave one slot to the reader. When the reader finds no slot, any unit that is neither

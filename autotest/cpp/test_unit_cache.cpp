@@ -228,6 +228,43 @@ TEST(UnitCache, forward_sweep_decodes_each_unit_once) {
     }
 }
 
+// What a neighbourhood operator asks for: small rasters and units, halos up to 3 on all sides, caps from the floor up.
+TEST(UnitCache, windows_with_halos_on_all_sides_decode_each_unit_once) {
+    int once = 0;
+    for (uint32_t seed = 0; seed < 300; seed++) {
+        Random random(5000 + seed);
+        Grid grid(random.between(1, 40), random.between(1, 40), random.between(1, 16), random.between(1, 16),
+                  random.between(1, 2), random.upto(1) == 0);
+        const uint32_t halo = random.upto(3), tile_width = random.between(1, 24), tile_height = random.between(1, 24);
+        const bool within_two_rows = tile_height + 2 * halo <= stf_axis_longest(&grid.groups[0].y) + 1;
+        const std::vector<uint32_t> bands = all_bands(grid.band_count);
+        grid.stalls = random.upto(9) == 0;
+        for (const uint64_t part : {0, 15, 40, 150, 10000}) {
+            SCOPED_TRACE(testing::Message()
+                         << "seed " << seed << ", halo " << halo << ", cap " << part << ": " << grid.width << "x"
+                         << grid.height << ", units " << grid.groups[0].x.step_px << "x" << grid.groups[0].y.step_px
+                         << ", " << grid.groups.size() << " group(s), windows of " << tile_width << "x" << tile_height);
+            const uint64_t floor = stf_unit_cache_floor_bytes(&grid.job);
+            grid.decodes.clear();
+            ASSERT_NO_FATAL_FAILURE(grid.open(floor + floor * part / 100, THREADS[(seed + part) % 3]));
+            for (uint32_t y = 0; y < grid.height; y += tile_height)
+                for (uint32_t x = 0; x < grid.width; x += tile_width) {
+                    stf_window window = {x > halo ? x - halo : 0, y > halo ? y - halo : 0, 0, 0};
+                    window.width = std::min(x + tile_width + halo, grid.width) - window.x;
+                    window.height = std::min(y + tile_height + halo, grid.height) - window.y;
+                    ASSERT_NO_FATAL_FAILURE(grid.expect(window, bands));
+                }
+            EXPECT_EQ(grid.decodes.size(), grid.units());
+            if (within_two_rows) {
+                ASSERT_NO_FATAL_FAILURE(grid.expect_each_once());
+            }
+            grid.close();
+        }
+        once += within_two_rows;
+    }
+    EXPECT_GT(once, 30);
+}
+
 TEST(UnitCache, one_large_read_decodes_each_unit_once_and_spills_nothing_it_has_passed) {
     Grid grid(100, 400, 25, 20, 1, true);
     grid.open(0, 1);
