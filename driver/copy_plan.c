@@ -162,6 +162,7 @@ bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const 
     demand->source_blocks = info->source_blocks;
     demand->shared = info->shared;
     demand->decodes_before = info->decodes_before;
+    demand->planning_bytes = info->planning_bytes;
     if (demand->slot_bytes == 0 || demand->slot_bytes > INT64_MAX || demand->unit_bytes > INT64_MAX)
         return stf_fail(err, CPLE_NotSupported,
                         "A block of %u x %u pixels of %u bands is too large: lower BLOCKXSIZE or BLOCKYSIZE",
@@ -227,10 +228,13 @@ static stf_source *create_source(stf_copy *c, stf_error *err) {
     GDALDatasetH dataset = stf_derive_source(c->derive);
     int band = c->derive_command.band;
     request.type = GDALGetRasterDataType(GDALGetRasterBand(dataset, band));
+    request.only_band = (uint32_t)band;
     stf_source *inner = stf_source_create(dataset, &request, err);
-    return inner ? stf_source_derive(inner, (uint32_t)band - 1, stf_derive_operator(c->derive),
-                                     stf_derive_passes(c->derive), err)
-                 : NULL;
+    if (inner && stf_derive_look_at_rows(c->derive, inner, err))
+        return stf_source_derive(inner, (uint32_t)band - 1, stf_derive_operator(c->derive),
+                                 stf_derive_passes(c->derive), err);
+    stf_source_destroy(inner);
+    return NULL;
 }
 
 bool stf_copy_describe_pass(stf_copy *c, stf_error *err) {

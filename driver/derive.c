@@ -1,6 +1,5 @@
 #include "derive.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,15 +7,15 @@
 #include "cpl_conv.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
+#include "derive_scale.h"
 #include "gdal_adaptor.h"
 #include "gdal_utils.h"
 #include "messages.h"
-#include "ogr_srs_api.h"
+#include "nodata_rows.h"
 #include "scratch.h"
 
 #define STAND_IN_PX 16
-#define VECTOR_PX 8 /* a multiple of what gdaldem's vector code takes at a time */
-#define PI 3.14159265358979323846
+#define VECTOR_PX 8                    /* a multiple of what gdaldem's vector code takes at a time */
 #define RUN_BYTES ((uint64_t)64 << 10) /* two MEM datasets and what GDAL keeps beside them */
 
 struct stf_derive {
@@ -33,14 +32,16 @@ struct stf_derive {
     GDALDriverH memory;
     GDALDEMProcessingOptions *options; /* read by all threads, changed by none */
     GDALDataType type;
-    bool has_transform, uses_transform;
+    bool uses_transform;
     double transform[6];  /* what stands in for one, where the source has none */
     GDALRasterBandH band; /* on the calling thread alone */
     int has_nodata;
     double nodata;
     int64_t nodata_int64;
     uint64_t nodata_uint64;
-    unsigned char *table; /* four bytes for each value */
+    stf_nodata_rows *rows; /* NULL: they do not matter */
+    bool square;           /* pixels are, as the vector code wants them */
+    unsigned char *table;  /* four bytes for each value */
     int table_offset;
 };
 
@@ -151,18 +152,19 @@ static bool copy_out(GDALDatasetH from, uint32_t x, uint32_t y, const stf_operat
 }
 
 /* Where gdaldem's vector code takes pixels from the second one on, a certain number at a time, and leaves the last
- * ones of a row to other code, which rounds differently: a window begins and ends in step with that. */
+ * ones of a row to other code, which rounds differently: a window begins and ends in step with that. There is padding wherever
+ * the raster goes on. */
 typedef struct padding {
     uint32_t left, right;
 } padding;
 
 static padding padding_of(const stf_derive *derive, const stf_window *window) {
     padding pads = {0, 0};
-    if (derive->op.pad_px == 0)
+    uint32_t pad_px = derive->op.pad_px, beyond = derive->width_px - (window->x + window->width);
+    if (pad_px == 0)
         return pads;
-    uint32_t beyond = derive->width_px - (window->x + window->width);
-    pads.left = window->x % VECTOR_PX;
-    pads.right = beyond < VECTOR_PX ? beyond : VECTOR_PX;
+    pads.left = window->x > 0 && window->x % pad_px == 0 ? pad_px : window->x % pad_px;
+    pads.right = beyond < pad_px ? beyond : pad_px;
     return pads;
 }
 
@@ -172,6 +174,18 @@ static void fill_padding(unsigned char *row, size_t width, size_t sample_bytes, 
         memcpy(row - i * sample_bytes, row, sample_bytes);
     for (uint32_t i = 1; i <= pads->right; i++)
         memcpy(last + i * sample_bytes, last, sample_bytes);
+}
+
+/* A pixel without height at the far end of the padding, where the row of the raster holds one: beside the halo, where no pixel of
+ * the result sees it. */
+static void mark_row(const stf_derive *derive, uint32_t y, unsigned char *row, size_t width, const padding *pads) {
+    size_t sample_bytes = derive->op.source_bytes;
+    if (!derive->rows || !stf_nodata_rows_holds(derive->rows, y))
+        return;
+    if (pads->left > 0)
+        memcpy(row - pads->left * sample_bytes, stf_nodata_rows_pixel(derive->rows), sample_bytes);
+    else if (pads->right > 0)
+        memcpy(row + (width - 1 + pads->right) * sample_bytes, stf_nodata_rows_pixel(derive->rows), sample_bytes);
 }
 
 static bool run_window(void *context, const stf_operand *source, const stf_operator_result *result, stf_error *err) {
@@ -185,8 +199,10 @@ static bool run_window(void *context, const stf_operand *source, const stf_opera
         bottom = from->y + from->height;
     padding pads = padding_of(derive, from);
     unsigned char *first = source->pixels + (top - from->y) * source->row_bytes;
-    for (uint32_t row = 0; row < bottom - top; row++)
+    for (uint32_t row = 0; row < bottom - top; row++) {
         fill_padding(first + row * source->row_bytes, from->width, sample_bytes, &pads);
+        mark_row(derive, top + row, first + row * source->row_bytes, from->width, &pads);
+    }
     GDALDatasetH seen = view(derive, first - pads.left * sample_bytes, source->row_bytes,
                              pads.left + from->width + pads.right, bottom - top, err);
     GDALDatasetH made = seen ? process(derive, "", seen, derive->options, err) : NULL;
@@ -347,47 +363,13 @@ static bool harvest(stf_derive *derive, stf_error *err) {
     return done;
 }
 
-#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0)
-static double metres_of_height(const char *unit) {
-    if (EQUAL(unit, "ft") || EQUAL(unit, "foot") || EQUAL(unit, "foot (International)") || EQUAL(unit, "feet"))
-        return CPLAtof(SRS_UL_FOOT_CONV);
-    if (EQUAL(unit, "us-ft") || EQUAL(unit, "Foot_US") || EQUAL(unit, "US survey foot"))
-        return CPLAtof(SRS_UL_US_FOOT_CONV);
-    if (unit[0] && !EQUAL(unit, "m") && !EQUAL(unit, "metre") && !EQUAL(unit, "meter"))
-        CPLError(CE_Warning, CPLE_AppDefined, "Unknown band unit '%s'. Assuming metre", unit);
-    return 1;
-}
-
-/* The scale that gdaldem takes for itself from units and latitude, here of the whole raster and not of a window. */
-static void find_scale(const stf_derive *derive, double *x, double *y) {
-    GDALDatasetH source = stf_derive_source(derive);
-    OGRSpatialReferenceH srs = GDALGetSpatialRef(source);
-    double metres = metres_of_height(GDALGetRasterUnitType(derive->band));
-    *x = *y = 1;
-    if (srs && OSRIsGeographic(srs)) {
-        if (!derive->has_transform)
-            return;
-        double radians = OSRGetAngularUnits(srs, NULL);
-        double latitude = (derive->transform[3] + GDALGetRasterYSize(source) * derive->transform[5] / 2) * radians;
-        *y = radians * OSRGetSemiMajor(srs, NULL) / metres;
-        if (fabs(latitude) / PI * 180 > 80)
-            CPLError(CE_Warning, CPLE_AppDefined,
-                     "Automatic computation of xscale at high latitudes may lead to incorrect results. The source "
-                     "dataset should likely be reprojected to a polar projection");
-        *x = *y * cos(latitude);
-    } else if (srs && OSRIsProjected(srs)) {
-        *x = *y = OSRGetLinearUnits(srs, NULL) / metres;
-    }
-}
-
-#endif
-
 static bool make_window_options(stf_derive *derive, stf_error *err) {
     char **more = CSLAddString(CSLAddString(NULL, "-of"), "MEM");
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0)
     if (!derive->command->scaled && scales(derive)) {
         double x, y;
-        find_scale(derive, &x, &y);
+        stf_derive_scale(stf_derive_source(derive), derive->band, &x, &y);
+        derive->square = derive->square && x == y;
         more = add_scale(more, x, y);
     }
 #endif
@@ -415,8 +397,9 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
     bool is_relief = derive->command->mode == STF_DERIVE_COLOR_RELIEF;
     derive->band = GDALGetRasterBand(source, derive->command->band);
     derive->type = GDALGetRasterDataType(derive->band);
-    derive->has_transform = GDALGetGeoTransform(source, derive->transform) == CE_None;
+    GDALGetGeoTransform(source, derive->transform);
     derive->uses_transform = scales(derive);
+    derive->square = derive->transform[1] == -derive->transform[5];
     derive->width_px = (uint32_t)GDALGetRasterXSize(source);
     derive->memory = GDALGetDriverByName("MEM");
     find_nodata(derive);
@@ -457,10 +440,69 @@ stf_derive *stf_derive_create(const stf_derive_command *command, GDALDatasetH da
     return NULL;
 }
 
+/* As gdaldem asks for it, whatever the type. */
+static double nodata_as_double(const stf_derive *derive) {
+    return derive->type == GDT_Int64    ? (double)derive->nodata_int64
+           : derive->type == GDT_UInt64 ? (double)derive->nodata_uint64
+                                        : derive->nodata;
+}
+
+/* Which rows hold nodata matters from GDAL 3.11 on: to the vector code, which before computed in doubles as all the rest did, and to
+ * edges. False: it does not matter. */
+static bool needs_rows(const stf_derive *derive, stf_nodata_need *need) {
+    bool vector = derive->command->plain_shading && derive->square;
+    bool edges =
+        !stf_nodata_is_integer(derive->type) && CSLFindString(derive->command->arguments, "-compute_edges") >= 0;
+    *need = vector ? STF_NODATA_ROWS_ALL : STF_NODATA_ROWS_EDGES;
+    return GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0) && (vector || edges) && derive->op.halo_px > 0 &&
+           derive->has_nodata && stf_nodata_is_possible(derive->type, nodata_as_double(derive));
+}
+
+/* What GDAL says meanwhile is told where it did not fail; what failed is ours to tell. */
+static bool look_at_rows(stf_derive *derive, stf_source *source, stf_nodata_need need, stf_error *err) {
+    stf_messages messages = {0};
+    if (!stf_messages_init(&messages))
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for messages");
+    stf_messages_begin(&messages);
+    derive->rows =
+        stf_nodata_rows_find(source, (uint32_t)derive->command->band - 1, nodata_as_double(derive), need, err);
+    stf_messages_end();
+    if (derive->rows)
+        stf_messages_raise(&messages);
+    stf_messages_free(&messages);
+    return derive->rows != NULL;
+}
+
+/* Where units are as wide as the raster, windows show whole rows; an opaque source cannot be read twice. */
+bool stf_derive_look_at_rows(stf_derive *derive, stf_source *source, stf_error *err) {
+    stf_nodata_need need;
+    bool whole_rows = source->info.groups[0].x.cells == 1, through_cache = source->info.kind == STF_SOURCE_WINDOWS;
+    if (!needs_rows(derive, &need) || whole_rows || source->info.kind == STF_SOURCE_ROWS)
+        return true;
+    if (through_cache && source->request.cap_bytes / 2 > STF_PLANNING_LEASE_BYTES)
+        stf_lease_resize(source->request.lease, source->request.cap_bytes / 2);
+    bool done = look_at_rows(derive, source, need, err);
+    if (through_cache)
+        stf_lease_resize(source->request.lease, STF_PLANNING_LEASE_BYTES);
+    if (!done)
+        return false;
+    stf_source_count_before(source, stf_nodata_rows_decodes(derive->rows));
+    if (!stf_nodata_rows_pixel(derive->rows)) {
+        stf_nodata_rows_free(derive->rows);
+        derive->rows = NULL;
+        return true;
+    }
+    derive->op.table_bytes += stf_nodata_rows_bytes(derive->rows);
+    if (derive->op.pad_px == 0)
+        derive->op.pad_px = 1;
+    return true;
+}
+
 void stf_derive_destroy(stf_derive *derive) {
     if (!derive)
         return;
     GDALDEMProcessingOptionsFree(derive->options);
+    stf_nodata_rows_free(derive->rows);
     GDALClose(derive->shape);
     GDALClose(derive->sample);
     if (derive->sample_path)

@@ -6,7 +6,8 @@
  *   - from GDAL 3.11 on the scale, where none was asked for, by the units of the raster, and by the latitude of its centre;
  *   - from GDAL 3.13 on some modes turn a raster that is not north-up; what they turn it into is then our source;
  *   - the heights that percentages in a colour file stand for (this reads the whole raster, as gdaldem does);
- *   - which pixels a row's vector code takes, and which are left over for the rest: windows are padded to keep in step.
+ *   - which pixels a row's vector code takes, and which are left over for the rest: windows are padded to keep in step;
+ *   - which rows hold nodata anywhere (nodata_rows.h): a window's row that shows none of it gets one in the padding.
  * Windows have no SRS: nothing in a thread of ours asks PROJ.
  *
  * color-relief of 8- and 16-bit integers is a table of all values, made once by GDALDEMProcessing. */
@@ -16,6 +17,7 @@
 #include "derive_command.h"
 #include "gdal.h"
 #include "operator.h"
+#include "source.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,6 +27,9 @@ typedef struct stf_derive stf_derive;
 
 /* Calling thread. command and dataset must outlive it. NULL on failure. */
 stf_derive *stf_derive_create(const stf_derive_command *command, GDALDatasetH dataset, stf_error *err);
+/* Once, before an operator is made of source, which reads stf_derive_source: where the operator must know of rows what no window
+ * shows (nodata_rows.h), they are read, and counted as decodes before the copy. Calling thread. */
+bool stf_derive_look_at_rows(stf_derive *derive, stf_source *source, stf_error *err);
 void stf_derive_destroy(stf_derive *derive); /* calling thread; NULL is legal */
 
 GDALDatasetH stf_derive_source(

@@ -446,6 +446,8 @@ static void fill_plan(const stf_planner *planner, const stf_way *way, const stf_
     plan->regions = spill_regions(planner, way, crew);
     plan->lease_bytes = lease_bytes(planner, way, crew->readers);
     plan->predicted_peak_bytes = need_bytes(planner, way, crew);
+    if (plan->predicted_peak_bytes < demand->planning_bytes)
+        plan->predicted_peak_bytes = demand->planning_bytes;
     plan->decodes = demand->decodes_before + way->lease.decodes;
     plan->spill_bytes = spill_bytes(planner, way);
     plan->constants = demand->constants;
@@ -457,6 +459,8 @@ static bool make(stf_planner *planner, stf_plan *plan, stf_error *err) {
     stf_way bands = striped_way(planner, planner->columns, false, false), chosen;
     plan->requested_cap_bytes = demand->cap_bytes;
     plan->floor_bytes = floor_bytes(planner, &bands);
+    if (plan->floor_bytes < demand->planning_bytes)
+        plan->floor_bytes = demand->planning_bytes;
     plan->cap_bytes = demand->cap_bytes > plan->floor_bytes ? demand->cap_bytes : plan->floor_bytes;
     if (plan->floor_bytes > INT64_MAX)
         return stf_fail(err, CPLE_OutOfMemory, "The raster and its tiles are too large: the memory needed overflows");

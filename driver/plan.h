@@ -16,7 +16,8 @@
  * Memory of a way = tables + lease + encoders + readers + unit buffers + tile slots, those of the levels too, each counted in
  * bytes by the demand. The floor is the least of these sums over all ways, for one reader, one unit buffer
  * and one encoder; a second encoder is in it where that adds no more than an eighth, or 2 MiB (raising a cap to a
- * floor at which one core idles would save little and cost half the speed). */
+ * floor at which one core idles would save little and cost half the speed). A floor is never below what planning itself took,
+ * and neither is the predicted peak. */
 #ifndef STF_PLAN_H
 #define STF_PLAN_H
 
@@ -64,6 +65,7 @@ typedef struct stf_demand {
     uint64_t lease_bytes;               /* GDAL's cache for what the source reads underneath, whatever the stripe */
     uint64_t source_blocks;             /* distinct blocks underneath */
     uint64_t decodes_before;            /* blocks decoded once more before the copy itself */
+    uint64_t planning_bytes;            /* memory that it took to know all this, given back before the copy begins */
     stf_lease_curve shared;             /* where units share blocks: the lease beside lease_bytes; points may be NULL */
     const stf_overview_shape *overview; /* the levels that are made on the way; NULL: none */
     uint64_t overview_slot_bytes;       /* one tile of a level */

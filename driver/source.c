@@ -100,6 +100,11 @@ void stf_source_count_blocks(stf_source *source, uint32_t blocks) {
     }
 }
 
+void stf_source_count_before(stf_source *source, uint64_t blocks) {
+    source->info.decodes_before = stf_add(source->info.decodes_before, blocks);
+    source->blocks_decoded_low = source->blocks_decoded_high = 0;
+}
+
 uint64_t stf_source_blocks_decoded(const stf_source *source) {
     if (source->inner)
         return source->info.decodes_before + stf_source_blocks_decoded(source->inner);

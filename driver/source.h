@@ -38,6 +38,7 @@ typedef struct stf_source_request {
     stf_lease *lease;        /* the copy's, with no share yet: what is read while describing is read under it */
     uint64_t cap_bytes;      /* as asked for; a view that the source pulls from works with half of it until the plan */
     bool leave_no_blocks;    /* nothing that a read of BLOCKS brings into GDAL's cache stays there */
+    uint32_t only_band;      /* of a VRT that is read by windows; other kinds of sources have all bands; 0: all */
     bool mask;               /* not the bands, but a mask; type: Byte */
     uint32_t mask_band; /* whose: 0: the dataset's; else the own one of this band (from 1), all 0 where it has none */
 } stf_source_request;
@@ -55,8 +56,10 @@ typedef struct stf_source_info {
     bool decodes_are_counted; /* stf_source_blocks_decoded counts; else the plan's figure is all there is */
     uint64_t unit_bytes, reader_bytes, reader_lease_bytes, lease_bytes;
     uint64_t source_blocks;
-    uint64_t decodes_before; /* blocks decoded once more, before the copy itself, to know what no window shows */
-    uint64_t kept_bytes;     /* what the source holds from open_readers on to its end */
+    uint64_t repeated_blocks; /* of source_blocks, those that another handle of the same file decodes as well */
+    uint64_t planning_bytes;  /* memory that describing took, given back by open_readers */
+    uint64_t decodes_before;  /* blocks decoded once more, before the copy itself, to know what no window shows */
+    uint64_t kept_bytes;      /* what the source holds from open_readers on to its end */
     uint64_t (*group_blocks)(const stf_source *source,
                              uint32_t group); /* of source_blocks, those of a group; NULL: all alike */
     stf_lease_curve shared;                   /* its context is the source's own, and ends with open_readers */
@@ -114,6 +117,8 @@ bool stf_source_init_scanlines(stf_source *source, stf_error *err);
 bool stf_source_bands_share_blocks(GDALDatasetH dataset);
 
 void stf_source_count_blocks(stf_source *source, uint32_t blocks); /* any thread */
+/* So many blocks were decoded so far, before the copy itself; what was counted of them is counted anew. Calling thread. */
+void stf_source_count_before(stf_source *source, uint64_t blocks);
 /* What one cached block takes in GDAL's account. */
 uint64_t stf_source_cached_block_bytes(uint64_t block_bytes);
 /* How many blocks one above the other make a unit of worthwhile height: 32 rows or so, but no more than a MiB. */

@@ -360,12 +360,16 @@ static void describe(stf_source *source, uint32_t passes) {
         state->op->context, (uint32_t)longest_span(&state->inner_x, &group->x, state->margin_px), state->run_rows);
     info->reader_bytes = stf_add(inner->reader_bytes, run);
     info->source_blocks = blocks_of_band(source);
+    info->repeated_blocks = inner->repeated_blocks;
+    info->planning_bytes = inner->planning_bytes;
     info->decodes_before = stf_add(inner->decodes_before, stf_mul(passes, info->source_blocks));
     info->kept_bytes = stf_add(stf_add(inner->kept_bytes, state->op->table_bytes),
                                stf_add(stf_add(kept_rows_bytes(state, group->x.cells), kept_columns_bytes(state)),
                                        stf_mul(group->x.cells, sizeof *state->rows_done)));
     snprintf(info->summary, sizeof info->summary, "%.100s, derived, halo %u pixel(s)%s", inner->summary, halo & 0xff,
-             passes > 0 ? ", statistics" : "");
+             passes > 0                  ? ", statistics"
+             : inner->decodes_before > 0 ? ", rows looked at before"
+                                         : "");
 }
 
 static bool find_band(stf_source *source, uint32_t band, stf_error *err) {

@@ -18,8 +18,10 @@ char **stf_stats_metadata(const stf_stats *stats) {
     list = CSLSetNameValue(list, "SWEEP", stf_sweep_name(plan->sweep));
     list = set_number(list, "STRIPES", plan->stripes);
     list = set_number(list, "SOURCE_BLOCKS", stats->source->source_blocks);
+    list = set_number(list, "REPEATED_BLOCKS", stats->source->repeated_blocks);
     list = set_number(list, "BLOCK_DECODES", stats->block_decodes);
     list = set_number(list, "PREDICTED_DECODES", plan->decodes);
+    list = set_number(list, "DECODES_BEFORE", stats->source->decodes_before);
     list = CSLSetNameValue(list, "DECODES_MEASURED", stats->source->decodes_are_counted ? "YES" : "NO");
     list = set_number(list, "SPILL_BYTES", stf_add(stats->spill_bytes, stats->view_spill_bytes));
     list = set_number(list, "PREDICTED_SPILL_BYTES", plan->spill_bytes);
@@ -49,4 +51,10 @@ void stf_stats_debug_plan(const stf_plan *plan, const stf_source_info *source) {
              plan->encoders, plan->readers, plan->unit_buffers, (GUIntBig)plan->decodes,
              (GUIntBig)source->source_blocks,
              source->source_blocks ? (double)plan->decodes / (double)source->source_blocks : 1.0);
+    if (source->repeated_blocks > 0)
+        CPLDebug("StreamTIFF",
+                 CPL_FRMT_GUIB
+                 " of these blocks are decoded by another handle of the same file as well: several of the "
+                 "VRTs underneath show it, and GDAL opens it for each of them",
+                 (GUIntBig)source->repeated_blocks);
 }

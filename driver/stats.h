@@ -19,8 +19,11 @@ typedef struct stf_stats {
 } stf_stats;
 
 /* CAP_BYTES, REQUESTED_CAP_BYTES, FLOOR_BYTES, PEAK_BYTES, PREDICTED_PEAK_BYTES, SOURCE_KIND, SWEEP, STRIPES, SOURCE_BLOCKS,
- * BLOCK_DECODES, PREDICTED_DECODES, DECODES_MEASURED, SPILL_BYTES, PREDICTED_SPILL_BYTES, VIEW_SPILL_BYTES, SPOOL_BYTES, THREADS.
- * SPILL_BYTES is all of it: what the plan foresaw, and VIEW_SPILL_BYTES, which depends on how far a view got ahead.
+ * REPEATED_BLOCKS, BLOCK_DECODES, PREDICTED_DECODES, DECODES_BEFORE, DECODES_MEASURED, SPILL_BYTES, PREDICTED_SPILL_BYTES, VIEW_SPILL_BYTES, SPOOL_BYTES, THREADS.
+ * DECODES_BEFORE are those among BLOCK_DECODES that came before the copy itself (DERIVE: what no window shows).
+ * SPILL_BYTES is all of it: what the plan foresaw, and VIEW_SPILL_BYTES. That is not foreseen: a block that a view decoded
+ * ahead is written away where its memory is wanted before the reader comes to it, and which of the two comes first is up to
+ * the threads. It is never more than each decoded block once.
  * Free with CSLDestroy. */
 char **stf_stats_metadata(const stf_stats *stats);
 

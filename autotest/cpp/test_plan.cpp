@@ -425,6 +425,26 @@ TEST(Plan, plenty_of_cap_uses_all_threads) {
 
 // --- sizes --------------------------------------------------------------------------------------------
 
+// What was needed to plan is given back before the copy begins: no cap is below it, and nothing else is changed by it.
+TEST(Plan, planning_has_a_part_in_floor_and_peak) {
+    for (const Case &c : cases()) {
+        stf_demand demand = c.costs;
+        const stf_plan before = make(c.layout, demand, 1, 2);
+        demand.planning_bytes = before.floor_bytes;
+        const stf_plan same = make(c.layout, demand, 1, 2);
+        EXPECT_EQ(same.floor_bytes, before.floor_bytes) << c.name;
+        demand.planning_bytes = 3 * before.floor_bytes;
+        const stf_plan more = make(c.layout, demand, 1, 2);
+        EXPECT_EQ(more.floor_bytes, demand.planning_bytes) << c.name;
+        EXPECT_EQ(more.cap_bytes, demand.planning_bytes) << c.name;
+        EXPECT_EQ(more.predicted_peak_bytes, demand.planning_bytes) << c.name;
+        const stf_plan as_much = make(c.layout, c.costs, demand.planning_bytes, 2);
+        EXPECT_EQ(more.sweep, as_much.sweep) << c.name;
+        EXPECT_EQ(more.slots, as_much.slots) << c.name;
+        EXPECT_EQ(more.decodes, as_much.decodes) << c.name;
+    }
+}
+
 TEST(Plan, too_many_tiles_are_refused) {
     Layout layout(2147483647, 2147483647, 16, 16);
     layout.group(1, 256, 256).plane(1);

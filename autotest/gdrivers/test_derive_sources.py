@@ -6,6 +6,7 @@ import pytest
 import streamtiff
 from osgeo import gdal
 
+NEWER = int(gdal.VersionInfo()) >= 3110000
 TILES_32 = ["TILED=YES", "BLOCKXSIZE=32", "BLOCKYSIZE=32", "COMPRESS=DEFLATE"]
 LAYOUT = ["TILED=YES", "BLOCKXSIZE=48", "BLOCKYSIZE=64"]
 TWO_THREADS = ["NUM_THREADS=2", "MEMORY_CAP=64MB"]
@@ -57,7 +58,7 @@ def test_bands_of_relief_of_a_source_of_several(tmp_path, colors, interleave, mo
 TYPES = ["Byte", "UInt16", "Int16", "UInt32", "Int32", "Float32", "Float64"]
 
 
-@pytest.mark.parametrize("nodata", [None, 250])
+@pytest.mark.parametrize("nodata", [None, 250, 70])  # beyond all heights, and among them
 @pytest.mark.parametrize("dtype", TYPES)
 def test_types(tmp_path, colors, dtype, nodata):
     z = derived.heights(100, 75, dtype)
@@ -118,14 +119,16 @@ def test_sizes(tmp_path, size):
 @pytest.mark.parametrize("width", range(41, 75, 3))
 def test_vector_code_stays_in_step(tmp_path, width):
     """gdaldem shades several pixels at a time, and the last ones of a row one by one, which rounds differently."""
-    random = np.random.RandomState(width)
+    heights = derived.borderline(width, 200, "-z", "0.02", seed=width)
+    if heights is None:
+        assert not NEWER, "nothing rounds differently"
+        heights = np.random.RandomState(width).randint(0, 3000, (200, width))
     for dtype in ("Float32", "Int16"):
-        z = random.randint(0, 3000, (400, width)).astype(dtype.lower())
         for block in (16, 48):
             options = ["TILED=YES", f"BLOCKXSIZE={block}", "BLOCKYSIZE=64"]
-            source = derived.write(tmp_path / "dem.tif", [z], options)
+            source = derived.write(tmp_path / "dem.tif", [heights.astype(dtype.lower())], options)
             same(tmp_path, source, "hillshade", "-z", "0.02")
-            same(tmp_path, source, "hillshade", "-compute_edges", "-z", "0.01")
+            same(tmp_path, source, "hillshade", "-compute_edges", "-z", "0.02")
 
 
 # --- where the raster lies ---------------------------------------------------------------------------

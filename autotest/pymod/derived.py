@@ -30,6 +30,30 @@ def with_holes(z, nodata):
     return z
 
 
+def borderline(width, height, *options, seed=1):
+    """Heights between 0 and 3000 that vector code shades otherwise than other code does, in every ninth pixel: patches of
+    3 x 3 pixels of a random surface where the two differ. None where no patch is found (until GDAL 3.10 they do not)."""
+    size, nodata = 1500, 4000
+    z = np.random.RandomState(seed).randint(0, 3000, (size, size)).astype("int16")
+    z[:, -2] = nodata
+    dataset = gdal_array.OpenArray(z)
+    dataset.SetGeoTransform(NORTH_UP)
+    shades = []
+    for set_nodata in (False, True):  # a row that holds nodata is not left to the vector code
+        if set_nodata:
+            dataset.GetRasterBand(1).SetNoDataValue(nodata)
+        shade = gdal.DEMProcessing("", dataset, "hillshade", options=list(options), format="MEM")
+        shades.append(shade.ReadAsArray())
+    differ = shades[0] != shades[1]
+    differ[:, -6:] = differ[:, :1] = differ[:1] = differ[-1:] = False
+    places = np.argwhere(differ)
+    if len(places) == 0:
+        return None
+    patches = [z[y - 1 : y + 2, x - 1 : x + 2] for y, x in places]
+    chosen = np.random.RandomState(seed).randint(0, len(patches), (height // 3 + 1, width // 3 + 1))
+    return np.block([[patches[number] for number in row] for row in chosen])[:height, :width]
+
+
 def write(path, bands, options=(), nodata=None, transform=NORTH_UP, epsg=32611):
     """Writes arrays as the bands of a GTiff. Gives the path as a string."""
     height, width = bands[0].shape
