@@ -25,14 +25,29 @@ struct stf_view {
     stf_lease *lease; /* of GDAL's cache, for a view by itself whose inner dataset is read through it */
     stf_unit_cache_job job;
     stf_unit_cache *cache;
-    stf_error broken; /* why there is no cache, or none that can be read */
+    stf_error broken;   /* why there is no cache, or none that can be read */
+    uint32_t only_band; /* that the source delivers, from 1; 0: all */
+    bool all_bands;     /* another one was asked for as well: from now on the source delivers all */
+    uint64_t decodes_before, spilled_before, read_back_before; /* by sources given up, since the view was opened */
     char **figures;
 };
 
 /* --- the memory it works in -------------------------------------------------------------------- */
 
+/* Of the cache, but no less than it took to describe the source. */
+static uint64_t floor_of(const stf_view *view) {
+    uint64_t floor = stf_unit_cache_floor_bytes(&view->job), planning = view->source.planning_bytes;
+    return floor > planning ? floor : planning;
+}
+
 static char **set_number(char **list, const char *key, uint64_t value) {
     return CSLSetNameValue(list, key, CPLSPrintf(CPL_FRMT_GUIB, (GUIntBig)value));
+}
+
+static uint64_t decodes_of(const stf_view *view) {
+    const stf_source *source = view->source.source;
+    return source->info.decodes_are_counted ? stf_source_blocks_decoded(source)
+                                            : stf_unit_cache_tell(view->cache).units_read;
 }
 
 static void keep_figures(stf_view *view) {
@@ -44,15 +59,14 @@ static void keep_figures(stf_view *view) {
     uint64_t own_lease = view->lease ? view->source.lease_bytes : 0;
     char **list = NULL;
     list = set_number(list, "CAP_BYTES", stf_add(cap, own_lease));
-    list = set_number(list, "FLOOR_BYTES", stf_add(stf_unit_cache_floor_bytes(&view->job), own_lease));
+    list = set_number(list, "FLOOR_BYTES", stf_add(floor_of(view), own_lease));
     list = set_number(list, "PEAK_BYTES", stf_add(stf_budget_peak_bytes(view->budget), own_lease));
     list = CSLSetNameValue(list, "SOURCE_KIND", stf_source_kind_name(info->kind));
     list = set_number(list, "SOURCE_BLOCKS", info->source_blocks);
-    list = set_number(list, "BLOCK_DECODES",
-                      info->decodes_are_counted ? stf_source_blocks_decoded(view->source.source) : told.units_read);
+    list = set_number(list, "BLOCK_DECODES", view->decodes_before + decodes_of(view));
     list = CSLSetNameValue(list, "DECODES_MEASURED", info->decodes_are_counted ? "YES" : "NO");
-    list = set_number(list, "SPILL_BYTES", told.spill_bytes);
-    list = set_number(list, "SPILL_READ_BYTES", told.spill_read_bytes);
+    list = set_number(list, "SPILL_BYTES", view->spilled_before + told.spill_bytes);
+    list = set_number(list, "SPILL_READ_BYTES", view->read_back_before + told.spill_read_bytes);
     list = set_number(list, "THREADS", stf_unit_cache_size_for(&view->job, cap).readers);
     CSLDestroy(view->figures);
     view->figures = list;
@@ -89,7 +103,7 @@ static void describe_job(stf_view *view, const char *target) {
 
 /* Opens the source; then job says what a cache of it costs. */
 static bool open_source(stf_view *view, const char *target, stf_error *err) {
-    if (!stf_view_source_open(&view->source, view->inner, view->type, err))
+    if (!stf_view_source_open(&view->source, view->inner, view->type, view->only_band, err))
         return false;
     describe_job(view, target);
     if (view->job.unit_bytes == 0 || view->job.unit_bytes > INT64_MAX / 4)
@@ -125,7 +139,7 @@ static void warn_of_floor(stf_view *view, uint64_t floor_bytes) {
 static bool work_alone(stf_view *view, stf_error *err) {
     if (!open_source(view, NULL, err))
         return false;
-    uint64_t lease = view->source.lease_bytes, floor = stf_add(stf_unit_cache_floor_bytes(&view->job), lease);
+    uint64_t lease = view->source.lease_bytes, floor = stf_add(floor_of(view), lease);
     uint64_t cap = view->cap_bytes;
     if (cap < floor) {
         warn_of_floor(view, floor);
@@ -149,7 +163,7 @@ static void tell_demand(void *context, stf_account_demand *demand) {
     const stf_source_info *info = &view->source.source->info;
     uint32_t seen = groups_seen(view);
     uint64_t row_units = stf_unit_cache_row_units(&view->job, seen);
-    demand->floor_bytes = stf_unit_cache_floor_bytes(&view->job);
+    demand->floor_bytes = floor_of(view);
     for (uint32_t rows = 0; rows < STF_ACCOUNT_WISHES; rows++)
         demand->wanted_bytes[rows] = stf_unit_cache_wanted_bytes(&view->job, row_units, rows);
     demand->lease_bytes = view->source.lease_bytes;
@@ -197,9 +211,10 @@ static bool work_for(stf_view *view, stf_account *account, uint64_t probe_bytes,
     const stf_account_view callbacks = {view,          tell_demand,   estimate_spill, take_share,
                                         count_decodes, count_spilled, leave_account};
     let_go(view);
+    view->decodes_before = view->spilled_before = view->read_back_before = 0; /* the figures are the copy's now */
     if (!open_source(view, stf_account_target(account), err))
         return false;
-    uint64_t floor = stf_unit_cache_floor_bytes(&view->job);
+    uint64_t floor = floor_of(view);
     uint64_t wanted = stf_unit_cache_wanted_bytes(&view->job, stf_unit_cache_row_units(&view->job, 1), 2);
     uint64_t cap = wanted < probe_bytes ? wanted : probe_bytes;
     if (!make_cache(view, cap > floor ? cap : floor, err) || !stf_account_join(account, &callbacks))
@@ -210,21 +225,56 @@ static bool work_for(stf_view *view, stf_account *account, uint64_t probe_bytes,
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
-bool stf_view_serves(stf_view *view) {
+/* A VRT of several bands, of which one was asked for so far, is read for that one alone. */
+static void begin_with(stf_view *view, const int *bands, int band_count) {
+    view->only_band = band_count == 1 && !view->all_bands ? (uint32_t)bands[0] : 0;
+}
+
+static bool has_bands(const stf_view *view, const int *bands, int band_count) {
+    const stf_source_info *info = view->cache ? &view->source.source->info : NULL;
+    for (int i = 0; info && i < band_count; i++) {
+        bool found = false;
+        for (uint32_t g = 0; g < info->group_count; g++)
+            found = found || ((uint32_t)bands[i] > info->groups[g].first_band &&
+                              (uint32_t)bands[i] <= info->groups[g].first_band + info->groups[g].bands);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static void go_on_with_all_bands(stf_view *view) {
+    stf_unit_cache_figures told = stf_unit_cache_tell(view->cache);
+    view->decodes_before += decodes_of(view);
+    view->spilled_before += told.spill_bytes;
+    view->read_back_before += told.spill_read_bytes;
+    view->all_bands = true;
+    if (view->account)
+        stf_account_quit(view->account, view);
+    view->account = NULL;
+    let_go(view);
+}
+
+bool stf_view_serves(stf_view *view, const int *bands, int band_count) {
     stf_account *account = stf_account_current();
     uint64_t probe_bytes;
     stf_error err = {0};
     if (view->type == GDT_Unknown || stf_account_is_inner())
         return false;
+    if (!has_bands(view, bands, band_count) && view->account == account &&
+        (!account || stf_account_is_probing(account, &probe_bytes)))
+        go_on_with_all_bands(view);
     if (view->account || account) {
         if (view->account == account)
-            return true;
+            return has_bands(view, bands, band_count);
         if (view->account || !stf_account_is_probing(account, &probe_bytes))
             return false;
+        begin_with(view, bands, band_count);
         if (!work_for(view, account, probe_bytes, &err))
             let_go(view);
         view->broken = err;
     } else if (!view->cache) {
+        begin_with(view, bands, band_count);
         if (!work_alone(view, &err))
             let_go(view);
         view->broken = err;

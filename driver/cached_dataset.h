@@ -54,8 +54,8 @@ typedef struct stf_view_read {
     void *progress_data;
 } stf_view_read;
 
-/* True where the view serves reads now; else they are to be made of inner. */
-bool stf_view_serves(stf_view *view);
+/* True where the view serves reads of these bands (from 1) now; else they are to be made of inner. */
+bool stf_view_serves(stf_view *view, const int *bands, int band_count);
 /* After stf_view_serves. CE_Failure: it was raised. */
 CPLErr stf_view_read_pixels(stf_view *view, const stf_view_read *read);
 /* One natural block of a band, in the band's own type. */

@@ -137,6 +137,7 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
         return false;
     places = stf_add(places, mask->beside_bytes);
     mask->demand.cap_bytes = c->plan.cap_bytes;
+    mask->demand.planning_bytes = stf_add(mask->demand.planning_bytes, c->demand.planning_bytes); /* beside it */
     mask->demand.table_bytes = stf_add(mask->demand.table_bytes, places);
     stf_copy_add_overviews(c, &mask->overviews, &mask->demand);
     return true;
@@ -173,7 +174,7 @@ static uint64_t larger(uint64_t a, uint64_t b) {
 }
 
 /* The source of the mask is let go until its turn comes: what it opens would lie beside what the bands need. */
-static bool sum_up(stf_copy *c, stf_plan *sum, uint64_t *source_blocks, stf_error *err) {
+static bool sum_up(stf_copy *c, stf_plan *sum, uint64_t *source_blocks, uint64_t *repeated_blocks, stf_error *err) {
     stf_mask *mask = &c->mask;
     for (uint32_t band = 0; band < mask->bands; band++) {
         if (!stf_copy_open_mask(c, band, err))
@@ -184,6 +185,7 @@ static bool sum_up(stf_copy *c, stf_plan *sum, uint64_t *source_blocks, stf_erro
         sum->decodes += mask->plan.decodes;
         sum->spill_bytes += mask->plan.spill_bytes;
         *source_blocks += mask->source->info.source_blocks;
+        *repeated_blocks += mask->source->info.repeated_blocks;
         stf_stats_debug_plan(&mask->plan, &mask->source->info);
         stf_copy_close_mask(c);
     }
@@ -192,12 +194,12 @@ static bool sum_up(stf_copy *c, stf_plan *sum, uint64_t *source_blocks, stf_erro
 
 bool stf_copy_plan_mask(stf_copy *c, stf_error *err) {
     stf_plan *plan = &c->plan, sum;
-    uint64_t cap_bytes, source_blocks;
+    uint64_t cap_bytes, source_blocks, repeated_blocks;
     do { /* again where a band's floor raised the cap that those before it were planned with */
         cap_bytes = plan->cap_bytes;
-        source_blocks = 0;
+        source_blocks = repeated_blocks = 0;
         memset(&sum, 0, sizeof sum);
-        if (!sum_up(c, &sum, &source_blocks, err))
+        if (!sum_up(c, &sum, &source_blocks, &repeated_blocks, err))
             return false;
     } while (plan->cap_bytes != cap_bytes);
     plan->predicted_peak_bytes = larger(plan->predicted_peak_bytes, sum.predicted_peak_bytes);
@@ -205,6 +207,7 @@ bool stf_copy_plan_mask(stf_copy *c, stf_error *err) {
     plan->spill_bytes += sum.spill_bytes;
     c->mask.decodes = sum.decodes;
     c->told.source_blocks += source_blocks;
+    c->told.repeated_blocks += repeated_blocks;
     return true;
 }
 

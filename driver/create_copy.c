@@ -184,6 +184,14 @@ static bool run(stf_copy *c, CSLConstList options, stf_error *err) {
     return done;
 }
 
+/* Planning was before the account, and is over when that begins. */
+static uint64_t peak_bytes(const stf_copy *c) {
+    uint64_t planning = c->demand.planning_bytes, copying = stf_budget_peak_bytes(c->budget);
+    if (planning < c->mask.demand.planning_bytes)
+        planning = c->mask.demand.planning_bytes;
+    return copying > planning ? copying : planning;
+}
+
 GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict, CSLConstList options,
                              GDALProgressFunc progress, void *progress_data) {
     stf_error err = {0};
@@ -199,7 +207,7 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
     if (done) {
         stf_stats stats = {&c.plan,
                            &c.told,
-                           stf_budget_peak_bytes(c.budget),
+                           peak_bytes(&c),
                            c.decodes,
                            c.result.spill_bytes + c.mask.spill_bytes + c.spilled_by_levels,
                            c.view_spill_bytes,

@@ -2,8 +2,7 @@
 // which object answers.
 
 #include "gdal_adaptor.h"
-#include "gdal_names.h"
-#include "gdal_proxy.h"
+#include "gdal_forwarding.h"
 
 #include "cached_dataset.h"
 
@@ -11,23 +10,12 @@
 
 namespace {
 
-class CachedDataset final : private StfOwnDataset, public GDALProxyDataset {
+class CachedDataset final : public StfForwardingDataset {
   public:
     CachedDataset(GDALDataset *inner, stf_view *view);
     ~CachedDataset() override { CloseInner(); }
 
-    GDALDataset *Inner() const { return m_inner; }
     stf_view *View() const { return m_view; }
-
-#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 13, 0)
-    CPLErr Close(GDALProgressFunc, void *) override {
-        return CloseBoth();
-    }
-#elif GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
-    CPLErr Close() override {
-        return CloseBoth();
-    }
-#endif
 
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 13, 0)
     GDALDriver *GetDriver() const override {
@@ -42,65 +30,34 @@ class CachedDataset final : private StfOwnDataset, public GDALProxyDataset {
     StringList GetMetadata(const char *domain) override;
     const char *GetMetadataItem(const char *name, const char *domain) override;
 
-    // What GDALProxyDataset forgets to forward.
-    void ClearStatistics() override {
-        if (m_inner != nullptr)
-            m_inner->ClearStatistics();
-    }
-    bool GetRawBinaryLayout(RawBinaryLayout &layout) override {
-        return m_inner != nullptr && m_inner->GetRawBinaryLayout(layout);
-    }
-
   protected:
-    GDALDataset *RefUnderlyingDataset() const override {
-        return m_inner;
-    }
     CPLErr IRasterIO(GDALRWFlag flag, int x, int y, int width, int height, void *data, int buffer_width,
                      int buffer_height, GDALDataType type, int band_count, int *bands, GSpacing pixel_space,
                      GSpacing line_space, GSpacing band_space, GDALRasterIOExtraArg *extra) override;
+    // The view's threads read what inner shows.
+    void LetGoOfInner() override {
+        stf_view_destroy(m_view);
+        m_view = nullptr;
+    }
 
   private:
     static bool IsOurs(const char *domain) {
         return domain != nullptr && EQUAL(domain, "STREAMING");
     }
-    void CloseInner();
-    CPLErr CloseBoth();
 
-    GDALDataset *m_inner; // both owned; null once they are closed
-    stf_view *m_view;
+    stf_view *m_view; // owned; null once it is closed
 
     CPL_DISALLOW_COPY_ASSIGN(CachedDataset)
 };
 
-class CachedBand final : public GDALProxyRasterBand {
+class CachedBand final : public StfForwardingBand {
   public:
-    explicit CachedBand(GDALRasterBand *inner) {
-        eDataType = inner->GetRasterDataType();
-        inner->GetBlockSize(&nBlockXSize, &nBlockYSize);
-    }
+    explicit CachedBand(GDALRasterBand *inner) : StfForwardingBand(inner) {}
 
     // Masks that are made from pixels are made from ours; others are the file's.
     GDALRasterBand *GetMaskBand() override {
         return (GetMaskFlags() & ~GMF_PER_DATASET) == 0 ? GDALProxyRasterBand::GetMaskBand()
                                                         : GDALRasterBand::GetMaskBand();
-    }
-
-    // What GDALProxyRasterBand forgets to forward.
-    const char *GetDescription() const override {
-        const GDALRasterBand *inner = Inner();
-        return inner != nullptr ? inner->GetDescription() : "";
-    }
-    void SetDescription(const char *text) override {
-        if (GDALRasterBand *inner = Inner())
-            inner->SetDescription(text);
-    }
-    int64_t GetNoDataValueAsInt64(int *success) override {
-        return Inner() != nullptr ? Inner()->GetNoDataValueAsInt64(success)
-                                  : GDALRasterBand::GetNoDataValueAsInt64(success);
-    }
-    uint64_t GetNoDataValueAsUInt64(int *success) override {
-        return Inner() != nullptr ? Inner()->GetNoDataValueAsUInt64(success)
-                                  : GDALRasterBand::GetNoDataValueAsUInt64(success);
     }
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0)
     // Blocks in GDAL's cache are ours, not the file's.
@@ -119,35 +76,15 @@ class CachedBand final : public GDALProxyRasterBand {
     }
 
   protected:
-#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0)
-    GDALRasterBand *RefUnderlyingRasterBand(bool) const override {
-        return Inner();
-    }
-#else
-    GDALRasterBand *RefUnderlyingRasterBand() const override {
-        return Inner();
-    }
-#endif
-    int IGetDataCoverageStatus(int x, int y, int width, int height, int stop_mask, double *percent) override {
-        return Inner() != nullptr ? Inner()->GetDataCoverageStatus(x, y, width, height, stop_mask, percent)
-                                  : GDALRasterBand::IGetDataCoverageStatus(x, y, width, height, stop_mask, percent);
-    }
     CPLErr IReadBlock(int x, int y, void *data) override;
     CPLErr IRasterIO(GDALRWFlag flag, int x, int y, int width, int height, void *data, int buffer_width,
                      int buffer_height, GDALDataType type, GSpacing pixel_space, GSpacing line_space,
                      GDALRasterIOExtraArg *extra) override;
 
   private:
-    CachedDataset *Owner() const {
-        return static_cast<CachedDataset *>(poDS);
+    stf_view *View() const {
+        return static_cast<CachedDataset *>(poDS)->View();
     }
-    // By way of the dataset, so that nothing is left to be seen once it is closed.
-    GDALRasterBand *Inner() const {
-        GDALDataset *inner = Owner()->Inner();
-        return inner != nullptr ? inner->GetRasterBand(nBand) : nullptr;
-    }
-
-    CPL_DISALLOW_COPY_ASSIGN(CachedBand)
 };
 
 /************************************************************************/
@@ -157,7 +94,8 @@ class CachedBand final : public GDALProxyRasterBand {
 // Pixels as they are; everything else is GDAL's way over the dataset that is shown.
 bool Serves(stf_view *view, GDALRWFlag flag, const stf_view_read &read, int buffer_width, int buffer_height) {
     return view != nullptr && flag == GF_Read && read.width == buffer_width && read.height == buffer_height &&
-           read.pixel_bytes >= INT_MIN && read.pixel_bytes <= INT_MAX && stf_view_serves(view);
+           read.pixel_bytes >= INT_MIN && read.pixel_bytes <= INT_MAX &&
+           stf_view_serves(view, read.bands, read.band_count);
 }
 
 stf_view_read ReadOf(int x, int y, int width, int height, void *data, GDALDataType type, GSpacing pixel_space,
@@ -195,15 +133,15 @@ CPLErr CachedBand::IRasterIO(GDALRWFlag flag, int x, int y, int width, int heigh
     stf_view_read read = ReadOf(x, y, width, height, data, type, pixel_space, line_space, extra);
     read.bands = &nBand;
     read.band_count = 1;
-    if (Serves(Owner()->View(), flag, read, buffer_width, buffer_height))
-        return stf_view_read_pixels(Owner()->View(), &read);
+    if (Serves(View(), flag, read, buffer_width, buffer_height))
+        return stf_view_read_pixels(View(), &read);
     return GDALProxyRasterBand::IRasterIO(flag, x, y, width, height, data, buffer_width, buffer_height, type,
                                           pixel_space, line_space, extra);
 }
 
 CPLErr CachedBand::IReadBlock(int x, int y, void *data) {
-    stf_view *view = Owner()->View();
-    if (view != nullptr && stf_view_serves(view))
+    stf_view *view = View();
+    if (view != nullptr && stf_view_serves(view, &nBand, 1))
         return stf_view_read_block(view, nBand, x, y, data);
     return GDALProxyRasterBand::IReadBlock(x, y, data);
 }
@@ -212,29 +150,10 @@ CPLErr CachedBand::IReadBlock(int x, int y, void *data) {
 /* The dataset                                                          */
 /************************************************************************/
 
-CachedDataset::CachedDataset(GDALDataset *inner, stf_view *view) : m_inner(inner), m_view(view) {
-    Own(this);
-    nRasterXSize = inner->GetRasterXSize();
-    nRasterYSize = inner->GetRasterYSize();
+CachedDataset::CachedDataset(GDALDataset *inner, stf_view *view) : StfForwardingDataset(inner), m_view(view) {
     for (int i = 1; i <= inner->GetRasterCount(); i++)
         SetBand(i, new CachedBand(inner->GetRasterBand(i)));
 }
-
-// The view's threads read what inner shows: they end first.
-void CachedDataset::CloseInner() {
-    stf_view_destroy(m_view);
-    m_view = nullptr;
-    GDALDataset *inner = m_inner;
-    m_inner = nullptr;
-    GDALClose(GDALDataset::ToHandle(inner));
-}
-
-#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
-CPLErr CachedDataset::CloseBoth() {
-    CloseInner();
-    return GDALDataset::Close();
-}
-#endif
 
 char **CachedDataset::GetMetadataDomainList() {
     char **domains = GDALProxyDataset::GetMetadataDomainList();

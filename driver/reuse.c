@@ -58,6 +58,15 @@ void stf_reuse_destroy(stf_reuse *reuse) {
     free(reuse);
 }
 
+uint64_t stf_reuse_cost_bytes(const stf_reuse *reuse) {
+    return sizeof *reuse + ((uint64_t)reuse->blocks + 1) * sizeof *reuse->last +
+           ((uint64_t)reuse->steps + 1) * sizeof *reuse->tree + (uint64_t)reuse->touch_room * sizeof *reuse->touches;
+}
+
+bool stf_reuse_was_touched(const stf_reuse *reuse, uint32_t block) {
+    return block < reuse->blocks && reuse->last[block] != NEVER;
+}
+
 /* Unsigned arithmetic wraps, so that adding the complement takes away. */
 static void tree_add(stf_reuse *reuse, uint32_t step, uint64_t bytes) {
     for (uint64_t i = step; i <= reuse->steps; i += i & (~i + 1))

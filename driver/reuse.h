@@ -22,7 +22,7 @@ extern "C" {
 
 typedef struct stf_reuse stf_reuse;
 
-/* For blocks numbered below blocks, and at most so many steps. NULL: no memory. Takes 4 bytes a block, 8 a step. */
+/* For blocks numbered below blocks, and at most so many steps. NULL: no memory. */
 stf_reuse *stf_reuse_create(uint32_t blocks, uint32_t steps);
 void stf_reuse_destroy(stf_reuse *reuse); /* NULL is legal */
 
@@ -33,6 +33,11 @@ bool stf_reuse_touch(stf_reuse *reuse, uint32_t block, uint64_t bytes, uint32_t 
 void stf_reuse_end_step(stf_reuse *reuse);
 /* Between steps: whatever was touched before counts as gone from the cache, at any size. */
 void stf_reuse_forget(stf_reuse *reuse);
+
+/* Memory that it takes: 4 bytes a block, 8 a step, 24 (or up to twice that) for each block of the step that touches most, and a
+ * histogram of 64 KiB. Grows with the touches alone. */
+uint64_t stf_reuse_cost_bytes(const stf_reuse *reuse);
+bool stf_reuse_was_touched(const stf_reuse *reuse, uint32_t block);
 
 uint64_t stf_reuse_step_bytes(const stf_reuse *reuse); /* of the step that touches most */
 uint64_t stf_reuse_all_bytes(const stf_reuse *reuse);  /* of all blocks touched */

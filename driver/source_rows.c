@@ -180,6 +180,8 @@ static bool describe_upstream(stf_source *source, const stf_upstream *upstream, 
     if (!state->walk || !stf_under_walk_sum(state->walk, NULL, &sum))
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the walk over the source's blocks");
     info->source_blocks = sum.decodes;
+    info->repeated_blocks = sum.repeated;
+    info->planning_bytes = sum.planning_bytes;
     info->reader_bytes = stf_add(info->reader_bytes, state->underlay->reader_bytes);
     info->reader_bytes =
         stf_add(info->reader_bytes, stf_underlay_scratch_bytes(state->underlay, info->groups->x.size_px));

@@ -36,7 +36,7 @@ typedef struct windows_state {
 static bool read_window(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer,
                         stf_unit_pixels *pixels, stf_error *err) {
     const stf_window *window = &unit->window;
-    int pixel_bytes = GDALGetDataTypeSizeBytes(source->request.type);
+    int pixel_bytes = GDALGetDataTypeSizeBytes(source->request.type), only = (int)source->request.only_band;
     (void)reader;
     pixels->pixels = buffer;
     pixels->row_bytes = (size_t)window->width * (size_t)pixel_bytes;
@@ -48,8 +48,9 @@ static bool read_window(stf_source *source, uint32_t reader, const stf_unit *uni
             return true;
     } else if (GDALDatasetRasterIOEx(source->dataset, GF_Read, (int)window->x, (int)window->y, (int)window->width,
                                      (int)window->height, buffer, (int)window->width, (int)window->height,
-                                     source->request.type, GDALGetRasterCount(source->dataset), NULL, pixel_bytes,
-                                     (GSpacing)pixels->row_bytes, (GSpacing)pixels->band_bytes, NULL) == CE_None)
+                                     source->request.type, only > 0 ? 1 : GDALGetRasterCount(source->dataset),
+                                     only > 0 ? &only : NULL, pixel_bytes, (GSpacing)pixels->row_bytes,
+                                     (GSpacing)pixels->band_bytes, NULL) == CE_None)
         return true;
     char context[128];
     snprintf(context, sizeof context, "Reading %u x %u pixels at %u, %u of the VRT", window->width, window->height,
@@ -101,8 +102,9 @@ static void cut_windows(stf_source *source, const stf_underlay *underlay) {
     const stf_under_grid *grid = &underlay->grids[lead->grid];
     bool warped = grid->list != STF_UNDER_FILE;
     uint64_t sample_bytes = (uint64_t)GDALGetDataTypeSizeBytes(source->request.type);
-    group->first_band = 0;
-    group->bands = source->request.mask ? 1 : (uint32_t)GDALGetRasterCount(source->dataset);
+    uint32_t only = source->request.only_band;
+    group->first_band = only > 0 ? only - 1 : 0;
+    group->bands = source->request.mask || only > 0 ? 1 : (uint32_t)GDALGetRasterCount(source->dataset);
     group->x = window_axis(&lead->x, (uint32_t)GDALGetRasterXSize(source->dataset), grid->block_width_px, warped);
     group->y = window_axis(&lead->y, (uint32_t)GDALGetRasterYSize(source->dataset), grid->block_height_px, warped);
     if (!warped)
@@ -116,10 +118,10 @@ static void cut_windows(stf_source *source, const stf_underlay *underlay) {
 
 static bool describe(stf_source *source, windows_state *state) {
     stf_source_info *info = &source->info;
-    stf_plane all = {0, info->groups->bands};
     stf_geometry geometry = {0};
     stf_under_sum sum;
     cut_windows(source, state->underlay);
+    stf_plane all = {info->groups->first_band, info->groups->bands};
     uint64_t window_px = (uint64_t)stf_axis_longest(&info->groups->x) * stf_axis_longest(&info->groups->y);
     info->reader_bytes = stf_add(state->underlay->reader_bytes,
                                  stf_mul(stf_underlay_scratch_bytes(state->underlay, window_px), info->groups->bands));
@@ -135,6 +137,8 @@ static bool describe(stf_source *source, windows_state *state) {
     if (!stf_under_walk_sum(state->walk, &geometry, &sum))
         return false;
     info->source_blocks = sum.decodes;
+    info->repeated_blocks = sum.repeated;
+    info->planning_bytes = sum.planning_bytes;
     if (sum.shared) {
         info->shared.context = state->walk;
         info->shared.points = stf_under_walk_points;
@@ -233,8 +237,9 @@ static bool init_windows(stf_source *source, stf_underlay *underlay, bool *fits,
 bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err) {
     *fits = false;
     bool mask = source->request.mask;
+    uint32_t bands = (uint32_t)GDALGetRasterCount(source->dataset);
     stf_underlay *underlay = mask ? stf_underlay_read_mask(source->dataset, source->request.mask_band)
-                                  : stf_underlay_read(source->dataset, (uint32_t)GDALGetRasterCount(source->dataset));
+                                  : stf_underlay_read(source->dataset, 1, bands);
     if (!underlay)
         return true;
     if (!mask && is_plain(source->dataset, underlay)) {
@@ -244,6 +249,14 @@ bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err) {
             stf_underlay_free(underlay);
             return true;
         }
+    }
+    if (mask || bands == 1)
+        source->request.only_band = 0;
+    if (source->request.only_band > 0) {
+        stf_underlay_free(underlay);
+        underlay = stf_underlay_read(source->dataset, source->request.only_band, 1);
+        if (!underlay)
+            return true;
     }
     return init_windows(source, underlay, fits, err);
 }

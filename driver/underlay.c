@@ -1,6 +1,7 @@
 #include "underlay.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "cpl_conv.h"
 #include "cpl_vsi.h"
@@ -21,6 +22,19 @@ void stf_underlay_free(stf_underlay *underlay) {
     CPLFree(underlay->grids);
     CPLFree(underlay->lists);
     VSIFree(underlay);
+}
+
+uint64_t stf_underlay_cost_bytes(const stf_underlay *underlay) {
+    uint64_t bytes = sizeof *underlay + (uint64_t)underlay->grid_room * sizeof *underlay->grids +
+                     (uint64_t)underlay->list_room * sizeof *underlay->lists;
+    for (uint32_t i = 0; i < underlay->list_count; i++)
+        bytes += (uint64_t)underlay->lists[i].room * sizeof *underlay->lists[i].items;
+    for (uint32_t i = 0; i < underlay->grid_count; i++) {
+        const stf_under_grid *grid = &underlay->grids[i];
+        bytes += strlen(grid->path) + 1;
+        bytes += grid->windows ? (uint64_t)grid->columns * grid->rows * sizeof *grid->windows : 0;
+    }
+    return bytes;
 }
 
 /* First and last cell of one direction; false: the window does not meet the layer. */

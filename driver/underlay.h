@@ -72,12 +72,13 @@ typedef struct stf_underlay {
     uint64_t reader_bytes; /* of all handles that are open at once underneath, and of the warpers' buffers */
 } stf_underlay;
 
-/* Of its first bands. NULL where the dataset does not tell (pansharpened, processed; a source that cannot be opened; no
+/* Of so many bands from first_band (counted from 1) on. NULL where the dataset does not tell (pansharpened, processed; a source that cannot be opened; no
  * memory). Any other dataset than a VRT is one layer. Calling thread: opens files, uses PROJ; raises nothing. */
-stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t bands);
+stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t first_band, uint32_t bands);
 /* Of the mask of a VRT: of the dataset's (0), or of the own one of a band (from 1). */
 stf_underlay *stf_underlay_read_mask(GDALDatasetH vrt, uint32_t band);
-void stf_underlay_free(stf_underlay *underlay); /* NULL is legal */
+void stf_underlay_free(stf_underlay *underlay);                 /* NULL is legal */
+uint64_t stf_underlay_cost_bytes(const stf_underlay *underlay); /* memory that it takes itself */
 
 /* Blocks of the layer's grid that a window of its top touches, in grid cells; false: none. */
 typedef struct stf_under_cells {

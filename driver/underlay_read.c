@@ -406,8 +406,8 @@ static stf_underlay *read_bands(GDALDatasetH dataset, uint32_t first, uint32_t b
     return r.under;
 }
 
-stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t bands) {
-    return read_bands(dataset, 1, bands);
+stf_underlay *stf_underlay_read(GDALDatasetH dataset, uint32_t first_band, uint32_t bands) {
+    return read_bands(dataset, first_band, bands);
 }
 
 stf_underlay *stf_underlay_read_mask(GDALDatasetH vrt, uint32_t band) {

@@ -1,5 +1,6 @@
 #include "underlay_walk.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpl_conv.h"
@@ -144,6 +145,47 @@ static uint32_t points_of(const stf_reuse *reuse, uint64_t distinct, stf_lease_p
     return count;
 }
 
+static int by_file(const void *a, const void *b) {
+    const stf_under_grid *const *first = a, *const *second = b;
+    int order = strcmp((*first)->path, (*second)->path);
+    return order != 0 ? order : (*first)->level < (*second)->level ? -1 : (*first)->level > (*second)->level;
+}
+
+/* Decodes beyond the first of each block of one file, whose grids lie one after the other. */
+static uint64_t repeated_of_file(const stf_reuse *reuse, const stf_under_grid *const *grids, uint32_t count) {
+    uint64_t repeated = 0, places = (uint64_t)grids[0]->columns * grids[0]->rows;
+    for (uint64_t place = 0; place < places; place++) {
+        bool seen = false;
+        for (uint32_t i = 0; i < count; i++) {
+            if ((uint64_t)grids[i]->columns * grids[i]->rows != places ||
+                !stf_reuse_was_touched(reuse, grids[i]->first_block + (uint32_t)place))
+                continue;
+            repeated += seen ? grids[i]->decodes : 0;
+            seen = true;
+        }
+    }
+    return repeated;
+}
+
+static uint64_t repeated_decodes(const stf_underlay *underlay, const stf_reuse *reuse) {
+    uint64_t repeated = 0;
+    uint32_t files = 0;
+    const stf_under_grid **grids = VSIMalloc2(underlay->grid_count, sizeof *grids);
+    for (uint32_t i = 0; grids && i < underlay->grid_count; i++)
+        if (underlay->grids[i].list == STF_UNDER_FILE)
+            grids[files++] = &underlay->grids[i];
+    if (files > 1)
+        qsort(grids, files, sizeof *grids, by_file);
+    for (uint32_t i = 0, end; i < files; i = end) {
+        for (end = i + 1; end < files && by_file(&grids[i], &grids[end]) == 0;)
+            end++;
+        if (end - i > 1)
+            repeated += repeated_of_file(reuse, grids + i, end - i);
+    }
+    VSIFree(grids);
+    return repeated;
+}
+
 bool stf_under_walk_sum(stf_under_walk *walk, const stf_geometry *geometry, stf_under_sum *sum) {
     stf_reuse *reuse = go(walk, geometry, geometry ? geometry->groups[0].x.cells : 1);
     if (!reuse)
@@ -151,6 +193,8 @@ bool stf_under_walk_sum(stf_under_walk *walk, const stf_geometry *geometry, stf_
     sum->decodes = stf_reuse_distinct(reuse);
     sum->unit_bytes = stf_reuse_step_bytes(reuse);
     sum->shared = stf_reuse_is_shared(reuse);
+    sum->repeated = repeated_decodes(walk->underlay, reuse);
+    sum->planning_bytes = stf_add(stf_underlay_cost_bytes(walk->underlay), stf_reuse_cost_bytes(reuse));
     walk->distinct = sum->decodes;
     stf_reuse_destroy(reuse);
     return true;

@@ -29,6 +29,10 @@ typedef struct stf_under_sum {
     uint64_t decodes;    /* each block once */
     uint64_t unit_bytes; /* of the cache, for the unit that touches most */
     bool shared;         /* some block is touched by more than one unit */
+    /* Of decodes, those of blocks that another handle of the same file decodes as well: GDAL opens a file once for each VRT
+     * that shows it, and neither handle sees what the other has in the cache. */
+    uint64_t repeated;
+    uint64_t planning_bytes; /* memory that underlay and walk take until the plan is made */
 } stf_under_sum;
 bool stf_under_walk_sum(stf_under_walk *walk, const stf_geometry *geometry, stf_under_sum *sum);
 

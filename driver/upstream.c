@@ -11,6 +11,7 @@
 #define CANDIDATES 16
 
 struct stf_upstream_probe {
+    GDALDatasetH opaque;
     stf_lease *lease;
     int64_t used_before_bytes;
     int count;
@@ -38,25 +39,39 @@ static bool is_in_cache(GDALDatasetH dataset) {
 
 /* GDAL's list has the datasets of all threads, which may close them while they are looked at here. Where other threads copy or
  * read through us there is no search: what the cache grows by tells the span as well, if not whose it is. */
-static void add_candidates(stf_upstream_probe *probe, GDALDatasetH opaque) {
+static int find_candidates(GDALDatasetH opaque, GDALDatasetH *candidates) {
     GDALDatasetH *all = NULL;
-    int count = 0;
+    int count = 0, found = 0;
     if (!stf_lease_is_alone())
-        return;
+        return 0;
     stf_own_datasets_lock();
     if (!stf_own_datasets_any_of_another_thread())
         GDALGetOpenDatasets(&all, &count);
-    for (int i = 0; i < count && probe->count < CANDIDATES; i++)
+    for (int i = 0; i < count && found < CANDIDATES; i++)
         if (all[i] != opaque && has_same_grid(all[i], opaque))
-            probe->candidates[probe->count++] = all[i];
+            candidates[found++] = all[i];
     stf_own_datasets_unlock();
+    return found;
+}
+
+static void drop_those_closed_meanwhile(stf_upstream_probe *probe) {
+    GDALDatasetH now[CANDIDATES];
+    int there = find_candidates(probe->opaque, now), kept = 0;
+    for (int i = 0; i < probe->count; i++)
+        for (int j = 0; j < there; j++)
+            if (probe->candidates[i] == now[j]) {
+                probe->candidates[kept++] = now[j];
+                break;
+            }
+    probe->count = kept;
 }
 
 stf_upstream_probe *stf_upstream_begin(GDALDatasetH opaque, stf_lease *lease) {
     stf_upstream_probe *probe = VSICalloc(1, sizeof *probe);
     if (!probe)
         return NULL;
-    add_candidates(probe, opaque);
+    probe->opaque = opaque;
+    probe->count = find_candidates(opaque, probe->candidates);
     for (int i = 0; i < probe->count; i++)
         if (GDALGetAccess(probe->candidates[i]) == GA_ReadOnly && !is_vrt(probe->candidates[i]))
             for (int band = 1; band <= GDALGetRasterCount(probe->candidates[i]); band++)
@@ -88,14 +103,14 @@ static uint64_t first_rows_bytes(const stf_underlay *underlay, GDALDatasetH data
 static bool try_file(GDALDatasetH candidate, stf_upstream *found) {
     if (is_vrt(candidate) || !is_in_cache(candidate))
         return false;
-    found->underlay = stf_underlay_read(candidate, 1);
+    found->underlay = stf_underlay_read(candidate, 1, 1);
     found->confirmed = found->underlay != NULL;
     return found->confirmed;
 }
 
 /* The first VRT of that grid is taken, unless a later one's figure is the one that was seen. */
 static bool try_vrt(GDALDatasetH candidate, uint32_t rows, stf_upstream *found) {
-    stf_underlay *underlay = is_vrt(candidate) ? stf_underlay_read(candidate, 1) : NULL;
+    stf_underlay *underlay = is_vrt(candidate) ? stf_underlay_read(candidate, 1, 1) : NULL;
     if (!underlay)
         return false;
     bool same = found->grown_bytes > 0 && first_rows_bytes(underlay, candidate, rows) == found->grown_bytes;
@@ -114,6 +129,7 @@ stf_upstream stf_upstream_end(stf_upstream_probe *probe, uint32_t rows) {
     int64_t grown = GDALGetCacheUsed64() - probe->used_before_bytes;
     found.grown_bytes = grown > 0 ? (uint64_t)grown : 0;
     bool sure = false;
+    drop_those_closed_meanwhile(probe);
     for (int i = 0; i < probe->count && !sure; i++)
         sure = try_file(probe->candidates[i], &found);
     for (int i = 0; i < probe->count && !sure; i++)

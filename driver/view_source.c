@@ -10,9 +10,10 @@
 static void describe_sweep(stf_view_source *view) {
     const stf_source_info *info = &view->source->info;
     const stf_group *group = &info->groups[0];
-    stf_plane all = {0, group->bands};
+    stf_plane all = {group->first_band, group->bands};
     stf_geometry geometry = {0};
     stf_lease_point points[STF_LEASE_POINTS] = {{0, 0}};
+    view->planning_bytes = info->planning_bytes;
     view->lease_bytes = info->lease_bytes;
     view->decodes = info->source_blocks;
     if (!info->shared.points)
@@ -33,13 +34,15 @@ static void describe_sweep(stf_view_source *view) {
     view->decodes = points[best].decodes;
 }
 
-bool stf_view_source_open(stf_view_source *view, GDALDatasetH inner, GDALDataType type, stf_error *err) {
+bool stf_view_source_open(stf_view_source *view, GDALDatasetH inner, GDALDataType type, uint32_t only_band,
+                          stf_error *err) {
     /* Units have no tiles to keep in step with: one row says so. What a reader leaves in GDAL's cache is dropped at once,
      * for nobody asks for it there. */
     stf_source_request request = {0};
     request.type = type;
     request.tile_height_px = 1;
     request.leave_no_blocks = true;
+    request.only_band = only_band;
     stf_account_enter_inner();
     view->source = stf_source_create(inner, &request, err);
     bool done = view->source != NULL;

@@ -12,10 +12,12 @@ typedef struct stf_view_source {
     stf_source *source;   /* NULL: closed */
     uint64_t lease_bytes; /* of GDAL's cache, for a sweep over whole rows of units, to find there what it needs again */
     uint64_t decodes;     /* of such a sweep */
+    uint64_t planning_bytes; /* memory that it took to find these; given back */
 } stf_view_source;
 
 /* All on the calling thread, but for stf_view_source_read where the source says parallel_read. inner outlives it. */
-bool stf_view_source_open(stf_view_source *view, GDALDatasetH inner, GDALDataType type, stf_error *err);
+bool stf_view_source_open(stf_view_source *view, GDALDatasetH inner, GDALDataType type, uint32_t only_band,
+                          stf_error *err);
 void stf_view_source_close(stf_view_source *view);
 /* In the forms that the cache calls; context: the stf_view_source. */
 bool stf_view_source_read(void *context, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,

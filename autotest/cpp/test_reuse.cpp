@@ -106,6 +106,26 @@ TEST_F(Reuse, what_is_forgotten_is_decoded_again_at_any_size) {
     EXPECT_EQ(stf_reuse_all_bytes(reuse), 30u);
 }
 
+TEST_F(Reuse, memory_it_takes_is_as_the_header_says) {
+    const uint64_t histogram = (64u << 10) + 256;
+    for (const uint32_t blocks : {1u, 1000u, 100000u})
+        for (const uint32_t touched : {1u, 60u, 1000u}) {
+            Steps steps;
+            for (uint32_t first = 0; first < blocks; first += touched) {
+                steps.emplace_back();
+                for (uint32_t block = first; block < std::min(blocks, first + touched); block++)
+                    steps.back().push_back(block);
+            }
+            ASSERT_NO_FATAL_FAILURE(walk(steps, blocks, 10));
+            const uint64_t bytes = stf_reuse_cost_bytes(reuse), most = std::min(blocks, touched);
+            const uint64_t fixed = 4 * (uint64_t{blocks} + 1) + 8 * (steps.size() + 1);
+            EXPECT_GE(bytes, fixed + 24 * most);
+            EXPECT_LE(bytes, fixed + 24 * std::max<uint64_t>(64, 2 * most) + histogram);
+        }
+    EXPECT_TRUE(stf_reuse_was_touched(reuse, 0));
+    EXPECT_FALSE(stf_reuse_was_touched(reuse, 100000));
+}
+
 TEST_F(Reuse, twice_in_one_step_is_once) {
     walk({{0, 1, 0}, {1, 1}}, 2, 5);
     EXPECT_EQ(stf_reuse_step_bytes(reuse), 10u);

@@ -70,7 +70,7 @@ class Underlay : public testing::Test {
     void read(GDALDatasetH vrt) {
         ASSERT_NE(vrt, nullptr);
         stf_underlay_free(under);
-        under = stf_underlay_read(vrt, static_cast<uint32_t>(GDALGetRasterCount(vrt)));
+        under = stf_underlay_read(vrt, 1, static_cast<uint32_t>(GDALGetRasterCount(vrt)));
         ASSERT_NE(under, nullptr);
     }
 
@@ -416,6 +416,89 @@ TEST_F(Underlay, rows_of_a_tall_mosaic_need_what_is_near) {
 
 // --- what is refused ----------------------------------------------------------------------------------
 
+// Two mosaics that both show the file in the middle: GDAL opens it for each of them.
+TEST_F(Underlay, a_file_under_two_vrts_is_decoded_by_two_handles) {
+    const std::string a = make_tiff("r1.tif", 512, 512, GDT_Byte, 1, Tiled256, 0, 0),
+                      b = make_tiff("r2.tif", 512, 512, GDT_Byte, 1, Tiled256, 512, 0),
+                      c = make_tiff("r3.tif", 512, 512, GDT_Byte, 1, Tiled256, 1024, 0);
+    const auto mosaic = [&](const char *name, std::vector<std::string> files) {
+        const std::string path = std::string("/vsimem/underlay/") + name;
+        std::vector<const char *> names;
+        for (const std::string &file : files)
+            names.push_back(file.c_str());
+        GDALDatasetH vrt =
+            GDALBuildVRT(path.c_str(), static_cast<int>(names.size()), nullptr, names.data(), nullptr, nullptr);
+        EXPECT_NE(vrt, nullptr);
+        GDALClose(vrt);
+        paths.push_back(path);
+        return path;
+    };
+    const auto sum_of = [&](const std::string &path) {
+        read(keep(GDALOpen(path.c_str(), GA_ReadOnly)));
+        stf_under_walk *walk = stf_under_walk_rows(under, 1536, 512);
+        stf_under_sum sum{};
+        EXPECT_TRUE(stf_under_walk_sum(walk, nullptr, &sum));
+        stf_under_walk_destroy(walk);
+        return sum;
+    };
+    stf_under_sum sum = sum_of(mosaic("flat.vrt", {a, b, c}));
+    EXPECT_EQ(sum.decodes, 12u);
+    EXPECT_EQ(sum.repeated, 0u);
+    const std::string left = mosaic("left.vrt", {a, b}), right = mosaic("right.vrt", {b, c});
+    sum = sum_of(mosaic("nested.vrt", {left, right}));
+    EXPECT_EQ(sum.decodes, 16u);
+    EXPECT_EQ(sum.repeated, 4u) << "the four blocks of the file in the middle";
+    EXPECT_GT(sum.planning_bytes, stf_underlay_cost_bytes(under));
+}
+
+TEST_F(Underlay, planning_takes_four_bytes_a_block_and_eight_a_step) {
+    const std::string path =
+        make_tiff("many.tif", 8000, 8000, GDT_Byte, 1, {"TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16"});
+    ASSERT_NO_FATAL_FAILURE(read(translate(path, "-srcwin 1 1 7990 7990")));
+    EXPECT_LT(stf_underlay_cost_bytes(under), 10000u);
+    stf_under_walk *walk = stf_under_walk_rows(under, 7990, 7990);
+    stf_under_sum sum{};
+    ASSERT_TRUE(stf_under_walk_sum(walk, nullptr, &sum));
+    stf_under_walk_destroy(walk);
+    EXPECT_EQ(sum.decodes, 250000u);
+    EXPECT_GE(sum.planning_bytes, 4u * 250000 + 8u * 7990);
+    EXPECT_LE(sum.planning_bytes, 4u * 250000 + 8u * 8000 + 24u * 2 * 1024 + (80u << 10));
+}
+
+TEST_F(Underlay, sources_tell_what_describing_them_took) {
+    const std::string path =
+        make_tiff("told.tif", 4000, 4000, GDT_Byte, 1, {"TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16"});
+    stf_source_request request{};
+    stf_error err{};
+    request.type = GDT_Byte;
+    request.tile_height_px = 512;
+    stf_source *source = stf_source_create(translate(path, "-srcwin 1 1 3990 3990"), &request, &err);
+    ASSERT_NE(source, nullptr) << err.text;
+    EXPECT_EQ(source->info.kind, STF_SOURCE_WINDOWS);
+    EXPECT_GE(source->info.planning_bytes, 4u * 250 * 250);
+    stf_source_destroy(source);
+}
+
+TEST_F(Underlay, one_band_of_several) {
+    const std::string a = make_tiff("s1.tif", 512, 512, GDT_Byte, 1, Tiled256),
+                      b = make_tiff("s2.tif", 512, 512, GDT_Byte, 1, Tiled128);
+    const char *const files[] = {a.c_str(), b.c_str()};
+    CPLStringList list;
+    list.AddString("-separate");
+    GDALBuildVRTOptions *options = GDALBuildVRTOptionsNew(list.List(), nullptr);
+    GDALDatasetH vrt = keep(GDALBuildVRT("/vsimem/underlay/apart.vrt", 2, nullptr, files, options, nullptr));
+    GDALBuildVRTOptionsFree(options);
+    paths.push_back("/vsimem/underlay/apart.vrt");
+    ASSERT_NO_FATAL_FAILURE(read(vrt));
+    EXPECT_EQ(count(), 2u);
+    stf_underlay_free(under);
+    under = stf_underlay_read(vrt, 2, 1);
+    ASSERT_NE(under, nullptr);
+    ASSERT_EQ(count(), 1u);
+    EXPECT_EQ(grid().path, b);
+    EXPECT_EQ(grid().block_width_px, 128u);
+}
+
 TEST_F(Underlay, derived_band_reads_its_sources) {
     const std::string path = make_tiff("der.tif", 300, 300, GDT_Byte, 1, Tiled256);
     const std::string xml = "<VRTDataset rasterXSize='300' rasterYSize='300'><VRTRasterBand dataType='Byte' band='1' "
@@ -444,13 +527,13 @@ TEST_F(Underlay, what_does_not_tell_enough) {
         GDALDatasetH vrt = keep(GDALOpen(xml.c_str(), GA_ReadOnly));
         CPLPopErrorHandler();
         ASSERT_NE(vrt, nullptr);
-        EXPECT_EQ(stf_underlay_read(vrt, 1), nullptr) << xml;
+        EXPECT_EQ(stf_underlay_read(vrt, 1, 1), nullptr) << xml;
     }
     CPLStringList list(CSLTokenizeString("-of VRT -srcwin 0 0 100 100"));
     GDALTranslateOptions *options = GDALTranslateOptionsNew(list.List(), nullptr);
     GDALDatasetH vrt = keep(GDALTranslate("", memory, options, nullptr));
     GDALTranslateOptionsFree(options);
-    EXPECT_EQ(stf_underlay_read(vrt, 1), nullptr);
+    EXPECT_EQ(stf_underlay_read(vrt, 1, 1), nullptr);
 }
 
 } // namespace

@@ -173,6 +173,20 @@ def test_two_datasets_of_the_same_grid_are_open(tmp_path, dem):
     assert other.GetRasterBand(1).ReadAsArray().any()
 
 
+def test_memory_for_planning_is_in_floor_and_peak(tmp_path):
+    """A walk over a million rows takes 8 bytes of each, far more than copying needs of so narrow a raster."""
+    path, rows = str(tmp_path / "high.tif"), 1000000
+    options = ["BLOCKYSIZE=1000", "SPARSE_OK=TRUE"]
+    source = gdal.GetDriverByName("GTiff").Create(path, 16, rows, 1, gdal.GDT_Byte, options)
+    source.SetGeoTransform((500000, 10, 0, 4600000, 0, -10))
+    source = None
+    dataset, kept = process("StreamTIFF", tmp_path / "out.tif", path, "roughness", [], ["MEMORY_CAP=1MB", "BLOCKXSIZE=16"])
+    figures = streamtiff.streaming(dataset)
+    streamtiff.check_figures(figures)
+    assert figures["PEAK_BYTES"] >= 8 * rows and figures["FLOOR_BYTES"] <= 9 * rows
+    assert len(kept) == 1 and "raised" in kept[0][2]
+
+
 def test_first_rows_are_nodata(tmp_path):
     """What is read first may compute nothing; the DEM must be found all the same."""
     source = terrain.make_terrain(tmp_path / "dem.tif", 700, 400, "Float32", 1, ["TILED=YES", "COMPRESS=LZW"])

@@ -195,6 +195,56 @@ def test_mosaic_through_the_prefix(tmp_path):
     assert gdal.GetCacheMax() >= cache_max  # what was leased has been given back
 
 
+@pytest.fixture()
+def three_bands(tmp_path):
+    """A VRT whose bands are three windows of one file, each over 4 x 4 blocks."""
+    layout = ["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64", "COMPRESS=DEFLATE"]
+    parts = []
+    for band in range(3):
+        path = terrain.make_terrain(tmp_path / f"{band}.tif", 300, 250, "Float32", 1, layout, seed=band)
+        parts.append(str(tmp_path / f"{band}.vrt"))
+        gdal.Translate(parts[-1], str(path), format="VRT", srcWin=[10, 5, 240, 240])
+    gdal.BuildVRT(str(tmp_path / "bands.vrt"), parts, separate=True).FlushCache()
+    return tmp_path / "bands.vrt"
+
+
+def test_one_band_of_a_vrt_is_read_for_itself(three_bands):
+    plain, ours = gdal.Open(str(three_bands)), view(three_bands, *CAP)
+    for y in range(240):
+        row = (0, y, 240, 1)
+        assert ours.GetRasterBand(2).ReadRaster(*row) == plain.GetRasterBand(2).ReadRaster(*row)
+    figures = streamtiff.streaming(ours)
+    assert figures["SOURCE_BLOCKS"] == figures["BLOCK_DECODES"] == 4 * 4
+    # Another band: from now on all of them, and what was decoded before is not forgotten.
+    assert ours.GetRasterBand(1).ReadRaster(5, 6, 7, 8) == plain.GetRasterBand(1).ReadRaster(5, 6, 7, 8)
+    figures = streamtiff.streaming(ours)
+    assert figures["SOURCE_BLOCKS"] == 3 * 4 * 4 and figures["BLOCK_DECODES"] >= 4 * 4 + 1
+    assert streamtiff.pixels(ours) == streamtiff.pixels(plain)
+    assert ours.ReadRaster(3, 4, 50, 60, band_list=[3, 1]) == plain.ReadRaster(3, 4, 50, 60, band_list=[3, 1])
+
+
+def test_all_bands_of_a_vrt_at_once(three_bands):
+    plain, ours = gdal.Open(str(three_bands)), view(three_bands, *CAP)
+    assert ours.ReadRaster() == plain.ReadRaster()
+    assert streamtiff.streaming(ours)["SOURCE_BLOCKS"] == 3 * 4 * 4
+
+
+@pytest.mark.parametrize("way", ["prefix", "derive"])
+def test_slope_of_one_band_of_a_vrt(three_bands, tmp_path, way):
+    expected = gdal.DEMProcessing("", str(three_bands), "slope", options=[], band=2, format="MEM")
+    options = ["MEMORY_CAP=8MB", "COMPRESS=NONE", "BLOCKXSIZE=64", "BLOCKYSIZE=64"]
+    if way == "derive":
+        driver = gdal.GetDriverByName("StreamTIFF")
+        got = driver.CreateCopy(
+            str(tmp_path / "out.tif"), gdal.Open(str(three_bands)), options=[*options, "DERIVE=slope -b 2"]
+        )
+    else:
+        arguments = {"options": [], "band": 2, "format": "StreamTIFF", "creationOptions": options}
+        got = gdal.DEMProcessing(str(tmp_path / "out.tif"), f"STREAMTIFF:{three_bands}", "slope", **arguments)
+    assert streamtiff.pixels(got) == streamtiff.pixels(expected)
+    assert streamtiff.streaming(got)["SOURCE_BLOCKS"] == 4 * 4
+
+
 def test_without_the_prefix_nothing_is_claimed(tmp_path):
     path = terrain.make_terrain(tmp_path / "in.tif", 64, 64)
     assert gdal.Open(str(path)).GetDriver().ShortName == "GTiff"
