@@ -58,6 +58,22 @@ def write_neighbours(folder, machine, rows, speed, violations):
     (folder / "neighbours.json").write_text(json.dumps(document, indent=1))
 
 
+def write_vrts(folder, machine, rows, violations):
+    headings = ["VRT", "asked MB", "cap MB", "sweep", "peak MB", "PEAK", "PREDICTED", "amplification", "of the files"]
+    headings += ["decodes/blocks", "repeated", "wall s"]
+    lines = []
+    for row in rows:
+        decodes = int(row["BLOCK_DECODES"]) / int(row["SOURCE_BLOCKS"])
+        line = [row["vrt"], row["asked_mb"], mb(row["CAP_BYTES"]), row["SWEEP"]]
+        line += [mb(row[key]) for key in ("peak_rss_bytes", "PEAK_BYTES", "PREDICTED_PEAK_BYTES")]
+        line += [f"{row['amplification']:.3f}", f"{row['by_files']:.3f}", f"{decodes:.3f}", row["REPEATED_BLOCKS"]]
+        lines.append([*line, f"{row['wall_s']:.1f}"])
+    text = [machine_line(machine), table(headings, lines), f"\n{len(violations)} violations"]
+    text += [f"- {violation}" for violation in violations]
+    (folder / "vrts.md").write_text("\n".join(text) + "\n")
+    (folder / "vrts.json").write_text(json.dumps({"machine": machine, "rows": rows, "violations": violations}, indent=1))
+
+
 def write_speed(folder, machine, rows):
     headings = ["copy", "asked MB", "side", "cap MB", "wall s", "CPU s", "peak MB", "MB read", "amplification"]
     headings += ["wall ratio", "goal"]

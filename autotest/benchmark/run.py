@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Measures StreamTIFF: memory matrix, neighbourhood operators, speed beside GTiff and COG, and a chart beside both.
+"""Measures StreamTIFF: memory matrix, neighbourhood operators, VRTs, speed beside GTiff and COG, and a chart beside both.
 
-    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,neighbours,speed,cog,chart] [--sources NAMES]
+    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,neighbours,vrts,speed,cog,chart] [--sources NAMES]
            [--threads 2,8,1] [--pairs N]
 
 Sources are made once in DIR (default: `benchmark` beside the plugin's folder; about 7 GB, 1 GB free for the work).
-Results go to DIR/results: matrix.md, neighbours.md, speed.md, cog.md, chart.png, and the same as JSON. The exit code is 1 where
+Results go to DIR/results: matrix.md, neighbours.md, vrts.md, speed.md, cog.md, chart.png, and the same as JSON. The exit code is 1 where
 a promise was broken: peak RSS <= effective cap + 8 MiB, PEAK <= PREDICTED <= cap, amplification <= 1.02 (and a page of
 4096 bytes for each block that is not read right after its neighbour: C's files are read in pages), pixels as GTiff's,
 the same file from 1, 2 and 8 threads. Times are for reading; goals that were missed are named in the table.
@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 
-PARTS = ("matrix", "neighbours", "speed", "cog", "chart")
+PARTS = ("matrix", "neighbours", "vrts", "speed", "cog", "chart")
 
 
 def arguments():
@@ -65,12 +65,13 @@ def main():
     import runner
     import sources
     import speed
+    import vrts
 
     gdal.UseExceptions()
     gdal.SetConfigOption("GDAL_NUM_THREADS", "2")  # decodes when files are compared
     results = args.out / "results"
     results.mkdir(parents=True, exist_ok=True)
-    needs_all = set(args.only) - {"neighbours"}
+    needs_all = set(args.only) - {"neighbours", "vrts"}
     all_sources = sources.make_sources(args.out / "sources", args.quick) if needs_all else {}
     names = args.sources.split(",") if args.sources else list(all_sources)
     if unknown := set(names) - set(all_sources):
@@ -84,6 +85,10 @@ def main():
         pairs = args.pairs or (1 if args.quick else 3)
         rows, times, broken = neighbours.run(results, args.out / "sources", args.plugin, args.quick, pairs)
         report.write_neighbours(results, machine, rows, times, broken)
+        violations += broken
+    if "vrts" in args.only:
+        rows, broken = vrts.run(results, args.out / "sources", args.plugin, args.quick)
+        report.write_vrts(results, machine, rows, broken)
         violations += broken
     if "speed" in args.only:
         pairs = args.pairs or (1 if args.quick else 3)
