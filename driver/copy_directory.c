@@ -4,6 +4,7 @@
 
 #include "cpl_conv.h"
 #include "cpl_minixml.h"
+#include "cpl_string.h"
 #include "cpl_vsi.h"
 #include "tiff.h"
 
@@ -56,7 +57,9 @@ static void add_item(CPLXMLNode *root, CPLXMLNode *before, const char *name, con
     CPLXMLNode *item = CPLCreateXMLNode(NULL, CXT_Element, "Item");
     CPLAddXMLAttributeAndValue(item, "name", name);
     CPLAddXMLAttributeAndValue(item, "domain", "TILING_SCHEME");
-    CPLCreateXMLNode(item, CXT_Text, value);
+    char *escaped = CPLEscapeString(value, -1, CPLES_XML); /* GTiff does it itself, and then writes XML */
+    CPLCreateXMLNode(item, CXT_Text, escaped);
+    CPLFree(escaped);
     CPLXMLNode **link = &root->psChild;
     while (*link && *link != before)
         link = &(*link)->psNext;

@@ -223,7 +223,19 @@ static int level_family(const stf_codec *codec) {
     return codec->compression == COMPRESSION_LZMA ? 3 : 0;
 }
 
-/* What is not said of the overviews is as for the raster: also the predictor, which GDAL then leaves out. */
+/* GDAL's driver makes lossless WEBP of overviews only where OVERVIEW_QUALITY says so. */
+static char **set_quality_of_raster(char **list, const char *compress, CSLConstList user_options) {
+    const char *quality = CSLFetchNameValue(user_options, "QUALITY");
+    if (!EQUAL(compress, "WEBP") || !quality || CPLAtof(quality) != 100.0)
+        return set_quality(list, compress, quality);
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0)
+    return CSLSetNameValue(list, "WEBP_LEVEL", quality);
+#else
+    return list;
+#endif
+}
+
+/* What is not said of the overviews is as for the raster. */
 static bool parse_overview_codec(CSLConstList user_options, const stf_raster *raster, stf_options *out,
                                  stf_error *err) {
     const char *compress = CSLFetchNameValue(user_options, "OVERVIEW_COMPRESS");
@@ -236,7 +248,7 @@ static bool parse_overview_codec(CSLConstList user_options, const stf_raster *ra
     list = set(list, "COMPRESS", compress);
     list = set(list, "PREDICTOR", predictor ? predictor : CSLFetchNameValue(user_options, "PREDICTOR"));
     list = set(list, "MAX_Z_ERROR", max_z_error ? max_z_error : CSLFetchNameValue(user_options, "MAX_Z_ERROR"));
-    list = set_quality(list, compress, quality ? quality : CSLFetchNameValue(user_options, "QUALITY"));
+    list = quality ? set_quality(list, compress, quality) : set_quality_of_raster(list, compress, user_options);
     bool done = stf_options_parse_codec((CSLConstList)list, raster, out->sample_bits, codec, err);
     CSLDestroy(list);
     if (done && level_family(codec) == level_family(&out->codec)) {

@@ -21,7 +21,12 @@ def sources(tmp_path_factory):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_kind_of_raster(tmp_path, sources, name):
-    cog.same_as_gdal(tmp_path, sources[name], "BLOCKSIZE=16", "OVERVIEWS=NONE", *cog.PLAIN)
+    """Two levels, in tiles of another size than the raster's, as GDAL has it for tiles as small as these."""
+    source = sources[name]
+    levels = ["OVERVIEWS=IGNORE_EXISTING", "OVERVIEW_COUNT=2", "RESAMPLING=NEAREST"]
+    if source.RasterXSize == 1 and source.RasterYSize == 1 or "_C" in name:  # no levels; of complex pixels: test_cog_pixels
+        levels = ["OVERVIEWS=NONE"]
+    cog.same_as_gdal(tmp_path, source, "BLOCKSIZE=16", *levels, *cog.PLAIN)
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -56,6 +56,17 @@ def check_valid(path, without_overviews=False):
     check_frames(Parts(path))
 
 
+def shape_of(path):
+    """What the tags say, but for where tiles lie."""
+    return tiff_tags.shape(Parts(path).data)
+
+
+def said(kept):
+    """What matters of the messages: not what GDAL says of the file that it makes overviews in, nor how often."""
+    noise = (".ovr.tmp", "GetNoDataValue() returns an approximate value")
+    return {(kind, number) for kind, number, text in kept if not any(part in text for part in noise)}
+
+
 def is_cog(path):
     return gdal.Open(str(path)).GetMetadataItem("LAYOUT", "IMAGE_STRUCTURE") == "COG"
 
@@ -119,7 +130,7 @@ def same_as_gdal(folder, source, *options):
         return None, None
     figures = streamtiff.streaming(dataset)
     theirs = dataset = None
-    assert [m[:2] for m in kept] == [m[:2] for m in expected], (kept, expected)
+    assert said(kept) == said(expected), (kept, expected)
     streamtiff.check_figures(figures)
     check_valid(ours_path, "OVERVIEWS=NONE" in options)
     if not is_cog(theirs_path):  # before 3.11 its driver takes over INTERLEAVE=BAND from the source, and makes none
