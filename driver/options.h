@@ -53,8 +53,6 @@ typedef enum {
     STF_OVERVIEWS_NONE
 } stf_overviews;
 
-typedef enum { STF_STATISTICS_AUTO, STF_STATISTICS_YES, STF_STATISTICS_NO } stf_statistics;
-
 /* What only LAYOUT=COG has. */
 typedef struct stf_cog_options {
     stf_overviews overviews;
@@ -63,7 +61,6 @@ typedef struct stf_cog_options {
     uint32_t overview_block_px;
     stf_codec overview_codec;
     bool tile_interleave; /* INTERLEAVE=TILE: pixel_interleave is false, and the planes of a tile follow each other */
-    stf_statistics statistics;
 } stf_cog_options;
 
 typedef struct stf_options {

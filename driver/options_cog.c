@@ -12,7 +12,6 @@
 enum { DEFAULT_OVERVIEW_BLOCK_PX = 128, LEAST_OVERVIEW_BLOCK_PX = 64, LARGEST_OVERVIEW_BLOCK_PX = 4096 };
 
 #define HAS_NBITS (GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0))
-#define HAS_STATISTICS (GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 8, 0))
 #define HAS_INTERLEAVE (GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0))
 
 /* --- which layout ------------------------------------------------------------------------------ */
@@ -262,17 +261,15 @@ static bool parse_overview_codec(CSLConstList user_options, const stf_raster *ra
     return done && stf_options_check_codec(&of_overviews, raster, err);
 }
 
-static bool parse_statistics(CSLConstList user_options, stf_cog_options *cog, stf_error *err) {
+/* AUTO is what we do: those that the source has are kept. */
+static bool parse_statistics(CSLConstList user_options, stf_error *err) {
     const char *text = CSLFetchNameValueDef(user_options, "STATISTICS", "AUTO");
-    bool yes = false;
-    if (!HAS_STATISTICS && CSLFetchNameValue(user_options, "STATISTICS"))
-        return stf_fail(err, CPLE_NotSupported, "STATISTICS is an option of COG from GDAL 3.8 on.");
-    if (EQUAL(text, "AUTO"))
-        return true;
-    if (!stf_options_get_bool(user_options, "STATISTICS", &yes, NULL))
-        return stf_fail(err, CPLE_IllegalArg, "STATISTICS=%s is not one of AUTO, YES and NO.", text);
-    cog->statistics = yes ? STF_STATISTICS_YES : STF_STATISTICS_NO;
-    return true;
+    return EQUAL(text, "AUTO") ||
+           stf_fail(
+               err, CPLE_NotSupported,
+               "STATISTICS=%s is not supported: those that the source has are kept, none are computed. gdalinfo -stats "
+               "of the output computes them",
+               text);
 }
 
 static bool parse_interleave(CSLConstList user_options, stf_options *out, stf_error *err) {
@@ -374,9 +371,8 @@ bool stf_options_parse_cog(CSLConstList user_options, const stf_raster *raster, 
     stf_cog_options *cog = &out->cog;
     cog->overview_block_px = overview_block_px(out);
     bool done = parse_overviews(user_options, cog, err) &&
-                parse_resampling(user_options, &cog->overview_resampling, err) &&
-                parse_statistics(user_options, cog, err) && parse_interleave(user_options, out, err) &&
-                parse_overview_codec(user_options, raster, out, err);
+                parse_resampling(user_options, &cog->overview_resampling, err) && parse_statistics(user_options, err) &&
+                parse_interleave(user_options, out, err) && parse_overview_codec(user_options, raster, out, err);
     if (done)
         collect_template_options(user_options, out);
     else

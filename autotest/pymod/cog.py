@@ -63,7 +63,7 @@ def shape_of(path):
 
 def said(kept):
     """What matters of the messages: not what GDAL says of the file that it makes overviews in, nor how often."""
-    noise = (".ovr.tmp", "GetNoDataValue() returns an approximate value")
+    noise = (".ovr.tmp", "Setting nodata to ", "GetNoDataValue() returns an approximate value")
     return {(kind, number) for kind, number, text in kept if not any(part in text for part in noise)}
 
 
