@@ -35,12 +35,13 @@ static uint32_t count_masks_of_bands(const stf_copy *c) {
     return found;
 }
 
-/* GTiff raises a failure for each, and writes none; of a strict copy there is no file then. */
+/* GTiff and COG raise a failure for each, and write none; of a strict copy GTiff leaves no file then. */
 static bool tell_of_masks_left_out(const stf_copy *c, uint32_t found, stf_error *err) {
-    const char *text = stf_copy_has_mask(c)
-                           ? "the file beside has room for that of the dataset alone"
-                           : "they can only lie beside the file, and GDAL_TIFF_INTERNAL_MASK=YES is set";
-    if (c->strict && !(stf_copy_has_mask(c) && c->options.internal_mask))
+    const char *text =
+        stf_copy_has_mask(c)
+            ? "the file beside has room for that of the dataset alone"
+            : "they can only lie beside the file, and masks are to lie in it (GDAL_TIFF_INTERNAL_MASK, LAYOUT=COG)";
+    if (c->strict && !c->options.is_cog && !(stf_copy_has_mask(c) && c->options.internal_mask))
         return stf_fail(err, CPLE_NotSupported, "%u band(s) have a mask of their own, which cannot be written: %s",
                         found, text);
     CPLError(CE_Warning, CPLE_NotSupported, "%u band(s) have a mask of their own, which is not written: %s", found,

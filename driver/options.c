@@ -205,9 +205,8 @@ static bool refuse_what_is_not_there(CSLConstList user_options, stf_error *err) 
     static const struct {
         const char *name, *reason;
     } refused[] = {
-        {"STREAMABLE_OUTPUT",
-         "The directory is written last. A pipe or /vsistdout/ can be the target all the same: the "
-         "file is staged, and copied there front to back"},
+        {"STREAMABLE_OUTPUT", "The directory is written last, but with LAYOUT=COG first. A pipe or /vsistdout/ can be "
+                              "the target all the same: the file is staged, and copied there front to back"},
         {"COPY_SRC_OVERVIEWS", "Overviews of the source are not copied. Make those of the output with gdaladdo"},
         {"JPEG_DIRECT_COPY", "Compressed JPEG data of the source is not taken over, it is encoded again"},
         {"APPEND_SUBDATASET", "A file is written anew, nothing is added to an existing one"},
@@ -319,6 +318,7 @@ bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_
     out->internal_only = CPLTestBool(CPLGetConfigOption("GDAL_TIFF_INTERNAL_MASK", "NO"));
     if (!check_raster(raster, err) || !stf_options_check_layout(user_options, &out->is_cog, err))
         return false;
+    out->internal_only = out->internal_only || out->is_cog;
     if (out->is_cog)
         return parse_cog(user_options, raster, out, err);
     if (!parse_names_of_gtiff(user_options, raster, out, err))

@@ -392,6 +392,18 @@ def test_masks_of_bands_have_no_room_in_the_file(tmp_path):
         assert "2 band(s)" in streamtiff.refused(tmp_path / "out.tif", dataset, strict=1)
 
 
+def test_masks_of_bands_have_no_room_in_a_cog(tmp_path):
+    """GDAL's COG driver raises a failure for each and leaves them out, be the copy strict."""
+    with internal_mask(None), streamtiff.messages() as kept:
+        dataset = gdal.GetDriverByName(streamtiff.DRIVER).CreateCopy(
+            str(tmp_path / "out.tif"), with_masks_of_bands(3, [1, 3]), strict=1, options=["LAYOUT=COG"]
+        )
+    assert dataset is not None
+    (text,) = streamtiff.texts(kept, gdal.CE_Warning)
+    assert text.startswith("2 band(s) have a mask of their own") and "LAYOUT=COG" in text
+    assert streamtiff.listing(tmp_path) == ["out.tif"]
+
+
 def test_mask_of_the_dataset_leaves_no_room_for_those_of_bands(tmp_path, inside):
     """Where band 1 has that of the dataset, and another one its own."""
     dataset = in_memory(2)

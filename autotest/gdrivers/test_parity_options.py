@@ -146,6 +146,27 @@ def test_option(sources, tmp_path, name, options):
     assert not found, f"{name} {' '.join(options)}\n{parity.brief(found)}"
 
 
+@pytest.mark.parametrize("dtype,bits,too_large,said", [
+    (gdal.GDT_UInt16, 9, 512, "clipped to fit 9 bit domain"),
+    (gdal.GDT_Byte, 3, 8, "clipped to fit 3 bit domain"),
+    (gdal.GDT_Float32, 16, 1e6, "beyond the range of 16-bit floats"),
+])  # fmt: skip
+def test_samples_that_do_not_fit_are_told_of_once(tmp_path, dtype, bits, too_large, said):
+    """Which GTiff tells of, too, in other words (parity_allowed.py); and of none where all fit."""
+    for value, count in ((too_large, 1), (too_large / 1024, 0)):
+        source = gdal.GetDriverByName("MEM").Create("", 600, 600, 2, dtype)
+        source.GetRasterBand(2).Fill(value)
+        for driver in parity.DRIVERS:
+            with streamtiff.messages() as kept:
+                dataset = gdal.GetDriverByName(driver).CreateCopy(
+                    str(tmp_path / "out.tif"), source, options=[f"NBITS={bits}"]
+                )
+                assert dataset is not None
+                dataset = None
+            assert bool(kept) == bool(count)
+        assert len(kept) == count and all(said in text for _, _, text in kept)
+
+
 # --- the whole list ----------------------------------------------------------------------------------
 
 # Options of GTiff's that we have not, and why. Each is refused with a failure, never passed over.
