@@ -31,6 +31,7 @@ typedef struct stf_planner {
     uint32_t least_stripe_columns; /* narrower stripes would decode too much again */
     uint32_t levels;               /* of overviews */
     uint32_t spilled_levels;       /* the ways that are made have so many */
+    bool roomy;                    /* ways are to leave room for more than the least crew */
     uint32_t *filled_px;           /* one counter for each of their tiles, all zero between uses */
 } stf_planner;
 
@@ -79,6 +80,12 @@ static stf_crew least_crew(const stf_planner *planner, const stf_way *way, uint3
     if (slots > UINT32_MAX)
         slots = UINT32_MAX;
     stf_crew crew = {encoders, 1, 1, (uint32_t)slots, 0};
+    if (planner->roomy) {
+        crew.readers = planner->demand->parallel_read ? 2 : 1;
+        crew.unit_buffers = crew.readers + 1;
+        crew.slots += 2;
+        crew.spare_tiles = 1;
+    }
     return crew;
 }
 
@@ -257,9 +264,24 @@ static bool choose_spill(const stf_planner *planner, const stf_way *bands, uint3
     return widest_stripes(planner, encoders, cap_bytes, true, chosen);
 }
 
+/* Stripes that spill nothing cost nothing, and open tiles of levels take more memory than anything else: rather narrower
+ * stripes than a second reader that there is no room for. */
+static bool choose_roomy(stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
+                         stf_way *chosen) {
+    if (planner->levels == 0)
+        return false;
+    planner->roomy = true;
+    planner->spilled_levels = 0;
+    bool found = choose_in_memory(planner, bands, encoders, cap_bytes, chosen) && chosen->spilled_pixels == 0;
+    planner->roomy = false;
+    return found;
+}
+
 static bool choose_way(stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
                        stf_way *chosen) {
     uint64_t least = UINT64_MAX;
+    if (encoders > 1 && choose_roomy(planner, bands, encoders, cap_bytes, chosen))
+        return true;
     for (uint32_t spilled = 0; spilled <= planner->levels && level_pixels(planner, spilled) < least; spilled++) {
         stf_way way;
         planner->spilled_levels = spilled;
@@ -478,7 +500,7 @@ static bool make(stf_planner *planner, stf_plan *plan, stf_error *err) {
 }
 
 bool stf_plan_make(const stf_demand *demand, stf_plan *plan, stf_error *err) {
-    stf_planner planner = {demand, NULL, demand->geometry->groups[0].x.cells, 1, 0, 0, NULL};
+    stf_planner planner = {demand, NULL, demand->geometry->groups[0].x.cells, 1, 0, 0, false, NULL};
     uint64_t tiles = stf_geometry_tiles(demand->geometry), level_tiles = 0;
     if (demand->overview) {
         planner.levels = demand->overview->level_count - 1;

@@ -1,0 +1,140 @@
+"""LAYOUT=COG with overviews: the cap as measured on the process, together with the bytes read and spilled.
+
+Every case runs in a fresh process, and is compared with GDAL's COG driver, level by level."""
+
+import os
+
+import pytest
+import streamtiff
+import terrain
+import test_cog_pixels
+from osgeo import gdal
+from streamtiff import MIB
+
+SLACK_BYTES = 8 * MIB  # of the process over the effective cap: code, stacks, the allocator
+HEADER_BYTES = 64 << 10
+HEADER_OF_READER_BYTES = 8 << 10
+PAGE_BYTES = 4096
+
+TILED = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE"]
+SOURCES = {  # type, bands, size, layout
+    "float_tiled": ("Float32", 1, (4096, 1700), TILED + ["PREDICTOR=3"]),
+    "rgb_tiled": ("Byte", 3, (3001, 1400), TILED + ["PREDICTOR=2", "INTERLEAVE=PIXEL"]),
+    "strips": ("Float32", 1, (4096, 1700), ["BLOCKYSIZE=1"]),
+    "wide": ("Int16", 1, (16384, 700), TILED),
+    "slope": ("Float32", 1, (4096, 1700), TILED + ["PREDICTOR=3"]),
+}
+CASES = [
+    ("float_tiled", 16, 1),
+    ("float_tiled", 16, 2),
+    ("float_tiled", 64, 2),
+    ("float_tiled", 256, 4),
+    ("rgb_tiled", 4, 1),
+    ("rgb_tiled", 16, 2),
+    ("strips", 16, 1),
+    ("strips", 64, 2),
+    ("wide", 16, 1),
+    ("wide", 20, 2),
+    ("slope", 16, 2),
+    ("slope", 64, 1),
+]
+OPTIONS = ["BLOCKSIZE=512", "LEVEL=1"]
+METHODS = {"rgb_tiled": "AVERAGE", "wide": "LANCZOS"}
+
+
+@pytest.fixture(scope="module")
+def source_path(tmp_path_factory):
+    folder, made = tmp_path_factory.mktemp("sources"), {}
+
+    def path(name):
+        dtype, bands, size, layout = SOURCES[name]
+        key = (dtype, bands, size, tuple(layout))
+        if key not in made:
+            made[key] = folder / f"{name}.tif"
+            terrain.make_terrain(made[key], *size, dtype, bands, layout)
+        return made[key]
+
+    return path
+
+
+def options_of(name):
+    return OPTIONS + [f"OVERVIEW_RESAMPLING={METHODS.get(name, 'CUBIC')}"]
+
+
+@pytest.fixture(scope="module")
+def reference(source_path):
+    """What GDAL's COG driver writes, made once for each content."""
+    made = {}
+
+    def levels(name):
+        if name not in made:
+            target, source = f"/vsimem/{name}.tif", str(source_path(name))
+            options = options_of(name) + ["NUM_THREADS=2"]
+            if name == "slope":
+                dataset = gdal.DEMProcessing(target, source, "slope", format="COG", creationOptions=options)
+            else:
+                dataset = gdal.Translate(target, source, format="COG", creationOptions=options)
+            dataset = None  # noqa: F841
+            made[name] = test_cog_pixels.levels(target)
+            gdal.Unlink(target)
+        return made[name]
+
+    return levels
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="needs Linux's /proc")
+@pytest.mark.parametrize("name,cap_mb,threads", CASES, ids=["-".join(map(str, case)) for case in CASES])
+def test_cap_and_bytes_read(source_path, reference, tmp_path, name, cap_mb, threads):
+    path, target = source_path(name), tmp_path / "out.tif"
+    job = {
+        "source": str(path),
+        "target": str(target),
+        "options": ["LAYOUT=COG", f"MEMORY_CAP={cap_mb}MB", f"NUM_THREADS={threads}", *options_of(name)],
+        "translate": {},
+        "dem": ["slope"] if name == "slope" else None,
+    }
+    measured = streamtiff.measured_copy(job)
+    figures = {key: int(value) if value.isdigit() else value for key, value in measured["streaming"].items()}
+    streamtiff.check_figures(figures)
+    raised = figures["CAP_BYTES"] > figures["REQUESTED_CAP_BYTES"]
+    assert len(measured["warnings"]) == (1 if raised else 0), measured["warnings"]
+    assert measured["cache_max_kept"]
+    if threads == 1:
+        assert figures["PREDICTED_PEAK_BYTES"] <= 1.15 * figures["PEAK_BYTES"]
+    method = METHODS.get(name, "CUBIC")
+    test_cog_pixels.check_same(test_cog_pixels.levels(target), reference(name), method)
+
+    # Of what is read, the tiles that are copied from the spool are ours.
+    blocks = gdal.Open(str(path)).GetRasterBand(1).GetBlockSize()
+    _, _, (width, height), _ = SOURCES[name]
+    count = -(-width // blocks[0]) * -(-height // blocks[1])
+    pages = PAGE_BYTES * (count if blocks[1] >= 32 else count // 32 + 1)
+    headers = HEADER_BYTES + HEADER_OF_READER_BYTES * threads
+    read = measured["read_bytes"] - figures["SPOOL_BYTES"]
+    assert read <= 1.02 * os.path.getsize(path) + pages + headers
+    if streamtiff.SANITIZER is None:
+        assert measured["peak_rss_bytes"] <= figures["CAP_BYTES"] + SLACK_BYTES
+
+
+@streamtiff.needs_true_rss
+def test_rss_is_measured():
+    """Stands for the assertions on RSS that the cases leave out under a sanitizer."""
+    assert streamtiff.SANITIZER is None
+
+
+def test_wide_rasters_do_not_spill_for_overviews(tmp_path):
+    """Rather stripes: they cost nothing where they are in step with the source's blocks."""
+    path = tmp_path / "in.tif"
+    source = gdal.GetDriverByName("GTiff").Create(
+        str(path), 20000, 6144, 1, gdal.GDT_Float32, TILED + ["SPARSE_OK=TRUE"]
+    )
+    source = None  # noqa: F841
+    for threads in (1, 2):
+        dataset = streamtiff.create_copy(
+            tmp_path / "out.tif", path, "LAYOUT=COG", "MEMORY_CAP=64MB", f"NUM_THREADS={threads}"
+        )
+        figures = streamtiff.streaming(dataset)
+        dataset = None
+        assert figures["SPILL_BYTES"] == 0
+        assert figures["SWEEP"] == "STRIPES"
+        assert figures["FLOOR_BYTES"] <= 14 * MIB

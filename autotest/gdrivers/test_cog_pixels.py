@@ -1,0 +1,279 @@
+"""LAYOUT=COG with overviews: the pixels of every level, and their masks, against GDAL's COG driver; whole rasters.
+
+NEAREST, AVERAGE, RMS and MODE must be equal. The methods that weigh pixels with a kernel may round the last bit of a
+few pixels differently, where GDAL's vector code takes other pixels together than it does in whole levels."""
+
+import cog
+import numpy as np
+import pytest
+import streamtiff
+import terrain
+from osgeo import gdal
+
+EXACT = ["NEAREST", "AVERAGE", "RMS", "MODE"]
+KERNELS = ["BILINEAR", "CUBIC", "CUBICSPLINE", "LANCZOS", "GAUSS"]
+METHODS = EXACT + KERNELS
+TILED = ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256", "COMPRESS=DEFLATE"]
+OUTPUT = ["BLOCKSIZE=128", "COMPRESS=DEFLATE", "LEVEL=1", "NUM_THREADS=2"]
+
+
+def levels(path):
+    """Pixels of all bands and their masks, level by level: the raster, then its overviews."""
+    dataset = gdal.Open(str(path))
+    found = []
+    for level in range(-1, dataset.GetRasterBand(1).GetOverviewCount()):
+        bands = [dataset.GetRasterBand(i + 1) for i in range(dataset.RasterCount)]
+        if level >= 0:
+            bands = [band.GetOverview(level) for band in bands]
+        found.append(
+            (
+                [band.ReadAsArray() for band in bands],
+                [band.GetMaskBand().ReadAsArray() for band in bands],
+            )
+        )
+    return found
+
+
+def check_same(ours, theirs, method):
+    """As equal as the method allows."""
+    assert [pixels[0].shape for pixels, _ in ours] == [pixels[0].shape for pixels, _ in theirs]
+    for level, ((our_pixels, our_masks), (their_pixels, their_masks)) in enumerate(zip(ours, theirs)):
+        for band, (mine, his) in enumerate(zip(our_masks, their_masks)):
+            assert np.array_equal(mine, his), f"mask, level {level}, band {band + 1}"
+        for band, (mine, his) in enumerate(zip(our_pixels, their_pixels)):
+            differs = (mine != his) & ~((mine != mine) & (his != his))  # NaN is NaN
+            if method in EXACT or level == 0:
+                assert not differs.any(), f"{differs.sum()} pixels, level {level}, band {band + 1}"
+                continue
+            assert differs.sum() <= mine.size / 1000, f"{differs.sum()} pixels, level {level}, band {band + 1}"
+            mine, his = mine[differs].astype(np.float64), his[differs].astype(np.float64)
+            last_bit = np.maximum(1e-30, np.abs(his) * 2.5e-7) if our_pixels[0].dtype.kind == "f" else 1
+            assert (np.abs(mine - his) <= last_bit).all()
+
+
+def compare(tmp_path, source, method, *options, also=("MEMORY_CAP=64MB",)):
+    """Writes with both drivers and compares. Gives our figures and levels."""
+    resampling = [] if method is None else [f"OVERVIEW_RESAMPLING={method}"]
+    mine, his = tmp_path / "ours.tif", tmp_path / "theirs.tif"
+    dataset, kept = cog.copy("COG", his, source, *OUTPUT, *resampling, *options)
+    assert dataset is not None, kept
+    dataset = None
+    dataset, kept = cog.copy(streamtiff.DRIVER, mine, source, *OUTPUT, *resampling, *options, *also)
+    assert dataset is not None, kept
+    assert not streamtiff.texts(kept, gdal.CE_Failure)
+    figures = streamtiff.streaming(dataset)
+    dataset = None
+    streamtiff.check_figures(figures)
+    cog.check_valid(mine)
+    found = levels(mine)
+    check_same(found, levels(his), method or "CUBIC")
+    return figures, found
+
+
+def raster(path, width, height, dtype="Float32", bands=1, options=TILED):
+    terrain.make_terrain(path, width, height, dtype, bands, list(options))
+    return gdal.Open(str(path), gdal.GA_Update)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [(1301, 803), (1024, 640)], ids=["odd", "even"])
+def test_methods(tmp_path, method, size):
+    source = raster(tmp_path / "in.tif", *size)
+    figures, found = compare(tmp_path, source, method)
+    assert len(found) > 3
+    assert figures["SPOOL_BYTES"] > 0
+
+
+@pytest.mark.parametrize("method", ["NEAREST", "AVERAGE", "MODE", "CUBIC"])
+@pytest.mark.parametrize("dtype", ["Byte", "UInt16", "Int16", "UInt32", "Int32", "Float64", "UInt64", "Int64"])
+def test_types(tmp_path, method, dtype):
+    compare(tmp_path, raster(tmp_path / "in.tif", 417, 301, dtype, 2), method)
+
+
+@pytest.mark.parametrize("method", ["NEAREST", "AVERAGE", "RMS"])
+@pytest.mark.parametrize("dtype", ["CInt16", "CInt32", "CFloat32", "CFloat64"])
+def test_complex_numbers(tmp_path, method, dtype):
+    compare(tmp_path, raster(tmp_path / "in.tif", 417, 301, dtype), method)
+
+
+def test_kernels_are_not_for_complex_numbers(tmp_path):
+    source = raster(tmp_path / "in.tif", 300, 200, "CFloat32")
+    text = streamtiff.refused(
+        tmp_path / "out.tif", source, "LAYOUT=COG", "BLOCKSIZE=128", "OVERVIEW_RESAMPLING=CUBIC"
+    )
+    assert "complex data types" in text
+
+
+THIN = [(1, 700), (700, 1), (3, 5), (129, 128), (128, 129), (5, 300), (1000, 2)]
+
+
+@pytest.mark.parametrize("size,count", [((1, 1), None), *((size, count) for size in THIN for count in (None, 3, 9))])
+def test_thin_and_tiny(tmp_path, size, count):
+    """Any number of levels, down to one pixel; a level that is no narrower than the one before is made from the raster."""
+    options = [] if count is None else [f"OVERVIEW_COUNT={count}"]
+    source = raster(tmp_path / "in.tif", *size, options=[])
+    for method in ("AVERAGE", "CUBIC"):
+        compare(tmp_path, source, method, *options)
+
+
+def holes(array, value):
+    array[90:260, 40:390] = value  # several tiles of a level and more
+    array[::7, ::5] = value
+    array[400:420] = value
+    return array
+
+
+NODATA = [("Float32", float("nan")), ("Byte", 0), ("Int16", -32768)]
+
+
+@pytest.mark.parametrize(
+    "method,dtype,nodata",
+    [
+        *((method, "Float32", -9999) for method in METHODS),
+        *((method, *kind) for kind in NODATA for method in ("AVERAGE", "MODE", "CUBIC")),
+    ],
+)
+def test_nodata(tmp_path, method, dtype, nodata):
+    source = raster(tmp_path / "in.tif", 700, 502, dtype, 2)
+    for band in (1, 2):
+        array = source.GetRasterBand(band).ReadAsArray()
+        source.GetRasterBand(band).WriteArray(holes(array, nodata))
+        source.GetRasterBand(band).SetNoDataValue(nodata)
+    source = None
+    compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
+
+
+@pytest.mark.parametrize("method", EXACT + ["CUBIC"])
+def test_nodata_that_never_occurs(tmp_path, method):
+    """GDAL's overviews round otherwise where a raster has a nodata value at all."""
+    source = raster(tmp_path / "in.tif", 1024, 640)
+    source.GetRasterBand(1).SetNoDataValue(-9999)
+    source = None
+    compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("inside", ["YES", "NO"])
+def test_mask(tmp_path, method, inside):
+    """Masks of one bit and of eight, whose levels GDAL makes differently."""
+    gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", inside)
+    source = raster(tmp_path / "in.tif", 701, 502, "Byte", 3)
+    source.CreateMaskBand(gdal.GMF_PER_DATASET)
+    source.GetRasterBand(1).GetMaskBand().WriteArray(holes(np.full((502, 701), 255, np.uint8), 0))
+    source = None
+    gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", None)
+    compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
+
+
+def test_mask_and_default_method(tmp_path):
+    source = gdal.GetDriverByName("MEM").Create("", 800, 500, 1, gdal.GDT_Float32)
+    source.GetRasterBand(1).WriteArray(terrain.samples("Float32", 0, 0, 800, 500))
+    source.CreateMaskBand(gdal.GMF_PER_DATASET)
+    source.GetRasterBand(1).GetMaskBand().WriteArray(holes(np.full((500, 800), 255, np.uint8), 0))
+    compare(tmp_path, source, None)
+
+
+@pytest.mark.parametrize(
+    "method,bands,dtype",
+    [
+        *((method, 4, "Byte") for method in METHODS),
+        *((method, *kind) for kind in [(2, "Byte"), (4, "UInt16")] for method in ("AVERAGE", "MODE", "CUBIC")),
+    ],
+)
+def test_alpha(tmp_path, method, bands, dtype):
+    photometric = ["PHOTOMETRIC=RGB"] if bands == 4 else []
+    source = raster(tmp_path / "in.tif", 701, 502, dtype, bands, TILED + ["ALPHA=YES"] + photometric)
+    opaque = 255 if dtype == "Byte" else 65535
+    alpha = holes(np.full((502, 701), opaque, np.uint16), 0)
+    alpha[430:490] = np.arange(701) * 71 % (opaque + 1)  # half transparent
+    source.GetRasterBand(bands).WriteArray(alpha)
+    source = None
+    compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
+
+
+@pytest.mark.parametrize("method", [None, "NEAREST", "AVERAGE", "MODE"])
+def test_palette(tmp_path, method):
+    source = raster(tmp_path / "in.tif", 640, 512, "Byte")
+    colors = gdal.ColorTable()
+    for i in range(256):
+        colors.SetColorEntry(i, (255 - i, i * 7 % 256, i // 2, 255))
+    source.GetRasterBand(1).SetColorTable(colors)
+    source = None
+    compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
+
+
+def test_large_areas_of_one_value(tmp_path):
+    """Tiles of one value take a short cut through every level."""
+    for dtype in ("Byte", "Float32", "Int32"):
+        path = tmp_path / f"{dtype}.tif"
+        source = gdal.GetDriverByName("GTiff").Create(
+            str(path), 1500, 1100, 1, gdal.GetDataTypeByName(dtype), TILED + ["SPARSE_OK=TRUE"]
+        )
+        source.GetRasterBand(1).WriteArray(terrain.samples("Byte", 0, 0, 300, 200).astype(np.float32), 700, 650)
+        source.GetRasterBand(1).WriteArray(np.full((200, 700), 77), 800, 900)
+        source = None
+        for method in ("AVERAGE", "CUBIC"):
+            compare(tmp_path, gdal.Open(str(path)), method)
+
+
+LAYOUTS = {"tiles": TILED, "rows": ["BLOCKYSIZE=1"]}
+CREWS = [(1, 1), (8, 2), (9, 1), (12, 3), (64, 1), (64, 4)]  # MB, threads
+
+
+def test_bytes_are_the_same_whatever_the_cap(tmp_path):
+    """Sweep, stripes, spilled levels and threads leave no trace in the file."""
+    seen, spilled, files = set(), set(), set()
+    for name, layout in LAYOUTS.items():
+        terrain.make_terrain(tmp_path / f"{name}.tif", 5003, 611, "Float32", 1, layout)
+        for cap, threads in CREWS:
+            dataset, kept = cog.copy(
+                streamtiff.DRIVER,
+                tmp_path / "out.tif",
+                tmp_path / f"{name}.tif",
+                "BLOCKSIZE=256",
+                "COMPRESS=NONE",
+                "OVERVIEW_RESAMPLING=LANCZOS",
+                f"MEMORY_CAP={cap}MB",
+                f"NUM_THREADS={threads}",
+            )
+            figures = streamtiff.streaming(dataset)
+            dataset = None
+            streamtiff.check_figures(figures)
+            if threads == 1:
+                assert figures["PREDICTED_PEAK_BYTES"] <= 1.15 * figures["PEAK_BYTES"]
+            seen.add(figures["SWEEP"])
+            spilled.add(figures["SPILL_BYTES"] > 0)
+            files.add((tmp_path / "out.tif").read_bytes())
+    assert seen == {"BANDS", "STRIPES", "SPILL"}
+    assert spilled == {True, False}
+    assert len(files) == 1
+
+
+@pytest.mark.parametrize("cap", ["3MB", "64MB"])
+def test_terrain_operators(tmp_path, cap):
+    """A source that is read row by row, and one that is derived on the way."""
+    dem = str(terrain.make_terrain(tmp_path / "dem.tif", 1300, 900, options=TILED))
+    theirs, ours, derived = (str(tmp_path / f"{name}.tif") for name in ("theirs", "ours", "derived"))
+    gdal.DEMProcessing(theirs, dem, "slope", format="COG", creationOptions=OUTPUT)
+    also = [*OUTPUT, "LAYOUT=COG", f"MEMORY_CAP={cap}"]
+    with streamtiff.messages():  # a cap that is raised
+        gdal.DEMProcessing(ours, dem, "slope", format=streamtiff.DRIVER, creationOptions=also)
+        gdal.Translate(derived, dem, format=streamtiff.DRIVER, creationOptions=also + ["DERIVE=slope"])
+    expected = levels(theirs)
+    check_same(levels(ours), expected, "CUBIC")
+    check_same(levels(derived), expected, "CUBIC")
+
+
+def test_views_of_part_of_a_raster(tmp_path):
+    raster(tmp_path / "in.tif", 1301, 900, "Byte", 3)
+    view = gdal.Translate("", str(tmp_path / "in.tif"), format="VRT", srcWin=[101, 57, 900, 700])
+    for method in ("AVERAGE", "CUBIC"):
+        compare(tmp_path, view, method)
+
+
+def test_nbits(tmp_path):
+    source = raster(tmp_path / "in.tif", 700, 500, "UInt16", 1, TILED + ["NBITS=12"])
+    source.GetRasterBand(1).WriteArray(terrain.samples("UInt16", 0, 0, 700, 500) % 4096)
+    source = None
+    for method in ("AVERAGE", "LANCZOS"):
+        compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
