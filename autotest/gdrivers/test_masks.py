@@ -334,7 +334,7 @@ def same_masks_of_bands(tmp_path, source, *options):
 )
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_masks_of_bands(tmp_path, bands, masked, layout):
-    ours = same_masks_of_bands(tmp_path, with_masks_of_bands(bands, masked, (300, 210)), *LAYOUTS[layout])
+    ours = same_masks_of_bands(tmp_path, with_masks_of_bands(bands, masked, (304, 210)), *LAYOUTS[layout])
     flags = [flags for flags, _ in masks(ours)]
     assert [number + 1 for number, flag in enumerate(flags) if flag == 0] == masked
 
