@@ -59,6 +59,7 @@ static void describe_overview_tiles(stf_copy *c) {
     stf_tile_format *format = &c->overview_format;
     *format = c->format;
     format->codec = c->options.cog.overview_codec;
+    format->tiled = true;
     format->width_px = format->height_px = c->options.cog.overview_block_px;
     if (format->samples > 1 || c->raster.bands == 1)
         format->photometric = short_of(&c->georef.overview_tags, TIFFTAG_PHOTOMETRIC, format->photometric);
@@ -132,8 +133,9 @@ typedef struct cog_parts {
 static bool set_size(stf_tag_list *tags, const stf_level *size, const stf_tile_format *format, stf_error *err) {
     return stf_copy_set_length(tags, TIFFTAG_IMAGEWIDTH, size->width_px, err) &&
            stf_copy_set_length(tags, TIFFTAG_IMAGELENGTH, size->height_px, err) &&
-           stf_copy_set_length(tags, TIFFTAG_TILEWIDTH, format->width_px, err) &&
-           stf_copy_set_length(tags, TIFFTAG_TILELENGTH, format->height_px, err);
+           (format->tiled ? stf_copy_set_length(tags, TIFFTAG_TILEWIDTH, format->width_px, err) &&
+                                stf_copy_set_length(tags, TIFFTAG_TILELENGTH, format->height_px, err)
+                          : stf_copy_set_length(tags, TIFFTAG_ROWSPERSTRIP, format->height_px, err));
 }
 
 static const stf_tile_format *format_of(const stf_copy *c, uint32_t image) {
@@ -172,7 +174,7 @@ static bool add_image(const stf_copy *c, cog_parts *parts, uint32_t image, stf_e
     bool mask = image > c->level_count, raster = image == 0;
     const stf_tile_format *format = format_of(c, image);
     entry->tags = raster ? &c->georef.tags : &parts->tags[place];
-    entry->tiled = true;
+    entry->tiled = format->tiled;
     entry->spooled = image;
     entry->tiles = stf_copy_image_tiles(c, image);
     entry->tile_bytes = mask ? tile_bytes(format, 1, 1) : tile_bytes(format, format->samples, format->sample_bits);

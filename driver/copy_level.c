@@ -81,6 +81,7 @@ static bool open_level(stf_copy *c, uint32_t number, stf_copy *level, stf_error 
     level->planes = NULL;
     level->raster.width_px = c->levels[number - 1].width_px;
     level->raster.height_px = c->levels[number - 1].height_px;
+    level->options.tiled = true;
     level->options.codec = c->options.cog.overview_codec;
     level->options.block_width_px = level->options.block_height_px = c->options.cog.overview_block_px;
     level->options.cap_bytes = c->plan.cap_bytes;

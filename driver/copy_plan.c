@@ -70,15 +70,30 @@ void stf_copy_describe_raster(stf_copy *c) {
 
 /* --- planning ---------------------------------------------------------------------------------- */
 
+static int stand_in_flags(const stf_copy *c) {
+    int flags = c->options.is_cog && !c->options.copies_overviews ? STF_STAND_IN_TOGETHER : 0;
+    if (c->options.is_cog && stf_copy_has_mask(c))
+        flags |= STF_STAND_IN_MASKED;
+    if (c->levels_exist && c->level_count > 0)
+        flags |= STF_STAND_IN_OVERVIEW | (c->levels_masked ? STF_STAND_IN_OVERVIEW_MASKED : 0);
+    return flags;
+}
+
 static bool harvest(stf_copy *c, stf_error *err) {
     CSLConstList options = (CSLConstList)c->options.gtiff_options;
-    bool is_cog = c->options.is_cog, masked = is_cog && stf_copy_has_mask(c);
-    int flags = (masked ? STF_STAND_IN_MASKED : 0) | (is_cog ? STF_STAND_IN_TOGETHER : 0);
-    GDALDatasetH stand_in = stf_gdal_stand_in(c->dataset, STAND_IN_PX, STAND_IN_PX, flags);
+    GDALDatasetH stand_in = stf_gdal_stand_in(c->dataset, STAND_IN_PX, STAND_IN_PX, stand_in_flags(c));
     if (!stand_in)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the template of the output");
-    bool done = is_cog ? stf_georef_harvest_cog(stand_in, c->target, options, c->level_count > 0, &c->georef, err)
-                       : stf_georef_harvest(stand_in, c->target, c->strict, options, &c->georef, err);
+    stf_template_overview overview = c->level_count == 0 ? STF_TEMPLATE_OVERVIEW_NONE
+                                     : c->levels_exist   ? STF_TEMPLATE_OVERVIEW_COPIED
+                                                         : STF_TEMPLATE_OVERVIEW_COMPUTED;
+    bool done;
+    if (c->options.copies_overviews)
+        done = stf_georef_harvest_with_overviews(stand_in, c->target, c->strict, options, &c->georef, err);
+    else if (c->options.is_cog)
+        done = stf_georef_harvest_cog(stand_in, c->target, options, overview, &c->georef, err);
+    else
+        done = stf_georef_harvest(stand_in, c->target, c->strict, options, &c->georef, err);
     GDALClose(stand_in);
     return done;
 }
@@ -261,6 +276,10 @@ static bool describe_output(stf_copy *c, stf_error *err) {
         return false;
     if (!c->options.is_cog)
         return true;
+    if (c->mask.home == STF_MASK_BESIDE)
+        return stf_fail(err, CPLE_NotSupported,
+                        "COPY_SRC_OVERVIEWS=YES is not supported with a mask beside the file: set "
+                        "GDAL_TIFF_INTERNAL_MASK=YES");
     stf_copy_describe_levels(c);
     return stf_copy_describe_overviews(c, err);
 }

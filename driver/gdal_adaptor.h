@@ -11,11 +11,13 @@ extern "C" {
 #endif
 
 /* A dataset that shows all of source's metadata (bands, types, georeferencing, colour, ...) but is
- * width x height pixels of zero, without overviews and, unless asked for one (of zeros), without a per-dataset mask. Reads
+ * width x height pixels of zero, and, unless asked for (then of zeros), without overviews and a per-dataset mask. Reads
  * nothing of source's pixels. Close with GDALClose before source. */
 enum {
     STF_STAND_IN_MASKED = 1,
-    STF_STAND_IN_TOGETHER = 2 /* interleaved by pixel, whatever source says */
+    STF_STAND_IN_TOGETHER = 2,       /* interleaved by pixel, whatever source says */
+    STF_STAND_IN_OVERVIEW = 4,       /* with an overview, which shows the metadata of source's first one */
+    STF_STAND_IN_OVERVIEW_MASKED = 8 /* ... and has a mask */
 };
 GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height, int flags);
 

@@ -13,7 +13,7 @@ namespace {
 // takes none of its shortcuts (copying the compressed tiles of a JPEG).
 class StandInDataset final : public GDALDataset {
   public:
-    StandInDataset(GDALDataset *source, int width, int height, bool masked, bool together);
+    StandInDataset(GDALDataset *source, int width, int height, int flags);
 
     char **GetMetadataDomainList() override { return m_source->GetMetadataDomainList(); }
     StringList GetMetadata(const char *domain) override { return m_source->GetMetadata(domain); }
@@ -48,7 +48,7 @@ class StandInDataset final : public GDALDataset {
 
   private:
     GDALDataset *m_source; // not owned
-    std::unique_ptr<GDALDataset> m_mask;
+    std::unique_ptr<GDALDataset> m_mask, m_overview_mask;
     bool m_together;
 
     CPL_DISALLOW_COPY_ASSIGN(StandInDataset)
@@ -78,11 +78,42 @@ class ZeroDataset final : public GDALDataset {
     }
 };
 
+// Of an overview there is nothing to show but its size, its mask, and how it was made.
+class OverviewBand final : public GDALRasterBand {
+  public:
+    OverviewBand(GDALRasterBand *source, int width, int height, GDALRasterBand *mask)
+        : m_source(source->GetOverviewCount() > 0 ? source->GetOverview(0) : nullptr), m_mask(mask) {
+        nRasterXSize = width;
+        nRasterYSize = height;
+        eDataType = source->GetRasterDataType();
+        nBlockXSize = width;
+        nBlockYSize = 1;
+    }
+    const char *GetMetadataItem(const char *name, const char *domain) override {
+        return m_source ? m_source->GetMetadataItem(name, domain) : nullptr;
+    }
+    int GetMaskFlags() override { return m_mask ? GMF_PER_DATASET : GMF_ALL_VALID; }
+    GDALRasterBand *GetMaskBand() override { return m_mask ? m_mask : GDALRasterBand::GetMaskBand(); }
+
+  protected:
+    CPLErr IReadBlock(int, int, void *data) override {
+        memset(data, 0, static_cast<size_t>(nBlockXSize) * static_cast<size_t>(GDALGetDataTypeSizeBytes(eDataType)));
+        return CE_None;
+    }
+
+  private:
+    GDALRasterBand *m_source; // not owned; or null
+    GDALRasterBand *m_mask;   // the dataset's; or null
+
+    CPL_DISALLOW_COPY_ASSIGN(OverviewBand)
+};
+
 // Masks: GDALRasterBand makes those of nodata values and alpha bands from what is forwarded, and knows
 // of no other than the one that is asked for.
 class StandInBand final : public GDALRasterBand {
   public:
-    StandInBand(GDALRasterBand *source, int width, GDALRasterBand *mask) : m_source(source), m_mask(mask) {
+    StandInBand(GDALRasterBand *source, int width, GDALRasterBand *mask, GDALRasterBand *overview)
+        : m_source(source), m_mask(mask), m_overview(overview) {
         eDataType = source->GetRasterDataType();
         nBlockXSize = width;
         nBlockYSize = 1;
@@ -104,6 +135,8 @@ class StandInBand final : public GDALRasterBand {
     GDALRasterAttributeTable *GetDefaultRAT() override { return m_source->GetDefaultRAT(); }
     int GetMaskFlags() override { return m_mask ? GMF_PER_DATASET : GDALRasterBand::GetMaskFlags(); }
     GDALRasterBand *GetMaskBand() override { return m_mask ? m_mask : GDALRasterBand::GetMaskBand(); }
+    int GetOverviewCount() override { return m_overview ? 1 : 0; }
+    GDALRasterBand *GetOverview(int) override { return m_overview.get(); }
 
     // Nothing is to be computed from pixels that are not the source's.
     CPLErr ComputeStatistics(int, double *, double *, double *, double *, GDALProgressFunc, void *) override {
@@ -122,16 +155,28 @@ class StandInBand final : public GDALRasterBand {
   private:
     GDALRasterBand *m_source; // not owned
     GDALRasterBand *m_mask;   // the dataset's; or null
+    std::unique_ptr<GDALRasterBand> m_overview;
 
     CPL_DISALLOW_COPY_ASSIGN(StandInBand)
 };
 
-StandInDataset::StandInDataset(GDALDataset *source, int width, int height, bool masked, bool together)
-    : m_source(source), m_mask(masked ? new ZeroDataset(width, height) : nullptr), m_together(together) {
+StandInDataset::StandInDataset(GDALDataset *source, int width, int height, int flags)
+    : m_source(source), m_together((flags & STF_STAND_IN_TOGETHER) != 0) {
     nRasterXSize = width;
     nRasterYSize = height;
-    for (int i = 1; i <= source->GetRasterCount(); i++)
-        SetBand(i, new StandInBand(source->GetRasterBand(i), width, m_mask ? m_mask->GetRasterBand(1) : nullptr));
+    const int half_width = (width + 1) / 2, half_height = (height + 1) / 2;
+    if (flags & STF_STAND_IN_MASKED)
+        m_mask = std::make_unique<ZeroDataset>(width, height);
+    if (flags & STF_STAND_IN_OVERVIEW_MASKED)
+        m_overview_mask = std::make_unique<ZeroDataset>(half_width, half_height);
+    GDALRasterBand *mask = m_mask ? m_mask->GetRasterBand(1) : nullptr;
+    GDALRasterBand *overview_mask = m_overview_mask ? m_overview_mask->GetRasterBand(1) : nullptr;
+    for (int i = 1; i <= source->GetRasterCount(); i++) {
+        GDALRasterBand *band = source->GetRasterBand(i);
+        OverviewBand *overview =
+            flags & STF_STAND_IN_OVERVIEW ? new OverviewBand(band, half_width, half_height, overview_mask) : nullptr;
+        SetBand(i, new StandInBand(band, width, mask, overview));
+    }
 }
 
 // The list is asked for PIXELTYPE instead of the item, because GDAL warns who asks for that.
@@ -226,9 +271,7 @@ class LevelDataset final : public GDALDataset {
 } // namespace
 
 GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height, int flags) {
-    return GDALDataset::ToHandle(new StandInDataset(GDALDataset::FromHandle(source), width, height,
-                                                    (flags & STF_STAND_IN_MASKED) != 0,
-                                                    (flags & STF_STAND_IN_TOGETHER) != 0));
+    return GDALDataset::ToHandle(new StandInDataset(GDALDataset::FromHandle(source), width, height, flags));
 }
 
 GDALDatasetH stf_gdal_unreadable(GDALDatasetH shape, const char *description) {

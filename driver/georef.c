@@ -234,13 +234,15 @@ static char **template_options(CSLConstList options) {
 }
 
 /* An overview, however small the raster. */
-static char **cog_template_options(CSLConstList options, bool overview) {
+static char **cog_template_options(CSLConstList options, stf_template_overview overview) {
+    static const char *const names[] = {"NONE", "IGNORE_EXISTING", "FORCE_USE_EXISTING"};
     char **list = CSLDuplicate(options);
     list = CSLSetNameValue(list, "BIGTIFF", "NO");
     list = CSLSetNameValue(list, "BLOCKSIZE", "64");
     list = CSLSetNameValue(list, "LEVEL", "1");
-    list = CSLSetNameValue(list, "OVERVIEWS", overview ? "IGNORE_EXISTING" : "NONE");
-    list = CSLSetNameValue(list, "OVERVIEW_COUNT", overview ? "1" : NULL);
+    list = CSLSetNameValue(list, "OVERVIEWS", names[overview]);
+    if (overview == STF_TEMPLATE_OVERVIEW_COMPUTED)
+        list = CSLSetNameValue(list, "OVERVIEW_COUNT", "1");
     return CSLSetNameValue(list, "NUM_THREADS", "1");
 }
 
@@ -330,8 +332,13 @@ bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, 
     return harvest("GTiff", stand_in, target, strict, template_options(options), parse, out, err);
 }
 
-bool stf_georef_harvest_cog(GDALDatasetH stand_in, const char *target, CSLConstList options, bool overview,
-                            stf_georef *out, stf_error *err) {
+bool stf_georef_harvest_with_overviews(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options,
+                                       stf_georef *out, stf_error *err) {
+    return harvest("GTiff", stand_in, target, strict, template_options(options), parse_cog, out, err);
+}
+
+bool stf_georef_harvest_cog(GDALDatasetH stand_in, const char *target, CSLConstList options,
+                            stf_template_overview overview, stf_georef *out, stf_error *err) {
     return harvest("COG", stand_in, target, false, cog_template_options(options, overview), parse_cog, out, err);
 }
 

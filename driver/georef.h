@@ -35,10 +35,19 @@ typedef struct stf_georef {
 bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
                         stf_error *err);
 
-/* The same by GDAL's COG driver, with its options: with an overview where asked for, and with a mask where the stand-in
- * has one. */
-bool stf_georef_harvest_cog(GDALDatasetH stand_in, const char *target, CSLConstList options, bool overview,
-                            stf_georef *out, stf_error *err);
+typedef enum {
+    STF_TEMPLATE_OVERVIEW_NONE,
+    STF_TEMPLATE_OVERVIEW_COMPUTED,
+    STF_TEMPLATE_OVERVIEW_COPIED /* the stand-in has one */
+} stf_template_overview;
+
+/* The same by GDAL's COG driver, with its options; with a mask where the stand-in has one. */
+bool stf_georef_harvest_cog(GDALDatasetH stand_in, const char *target, CSLConstList options,
+                            stf_template_overview overview, stf_georef *out, stf_error *err);
+
+/* The same by GTiff, whose options have COPY_SRC_OVERVIEWS=YES among them. */
+bool stf_georef_harvest_with_overviews(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options,
+                                       stf_georef *out, stf_error *err);
 
 /* Raises what GTiff said of the template, once it is certain that there will be an output. */
 void stf_georef_raise_messages(const stf_georef *georef);

@@ -207,7 +207,6 @@ static bool refuse_what_is_not_there(CSLConstList user_options, stf_error *err) 
     } refused[] = {
         {"STREAMABLE_OUTPUT", "The directory is written last, but with LAYOUT=COG first. A pipe or /vsistdout/ can be "
                               "the target all the same: the file is staged, and copied there front to back"},
-        {"COPY_SRC_OVERVIEWS", "Overviews of the source are not copied. Make those of the output with gdaladdo"},
         {"JPEG_DIRECT_COPY", "Compressed JPEG data of the source is not taken over, it is encoded again"},
         {"APPEND_SUBDATASET", "A file is written anew, nothing is added to an existing one"},
     };
@@ -326,7 +325,12 @@ bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_
     const char *bits = CSLFetchNameValue(user_options, "DISCARD_LSB");
     out->discard_lsb = bits ? CPLStrdup(bits) : NULL;
     collect_gtiff_options(user_options, out);
-    return true;
+    bool copies = false;
+    bool done = stf_options_get_bool(user_options, "COPY_SRC_OVERVIEWS", &copies, err) &&
+                (!copies || stf_options_parse_copied_overviews(raster, out, err));
+    if (!done)
+        stf_options_free(out);
+    return done;
 }
 
 bool stf_options_parse_memory(CSLConstList user_options, stf_memory_options *out, stf_error *err) {

@@ -64,7 +64,8 @@ typedef struct stf_cog_options {
 } stf_cog_options;
 
 typedef struct stf_options {
-    bool is_cog; /* LAYOUT=COG: then tiled, and these */
+    bool is_cog;           /* written as a COG is: LAYOUT=COG, or COPY_SRC_OVERVIEWS=YES with GTiff's options */
+    bool copies_overviews; /* the latter */
     stf_cog_options cog;
     stf_codec codec;
     uint32_t sample_bits; /* of a sample in the file: fewer than in memory where NBITS says so */

@@ -209,7 +209,8 @@ static bool parse_resampling(CSLConstList user_options, char **method, stf_error
 static uint32_t overview_block_px(const stf_options *out) {
     const char *text = CPLGetConfigOption("GDAL_TIFF_OVR_BLOCKSIZE", NULL);
     uint32_t px = text ? (uint32_t)atoi(text) : out->block_width_px;
-    bool fits = px >= LEAST_OVERVIEW_BLOCK_PX && px <= LARGEST_OVERVIEW_BLOCK_PX && (px & (px - 1)) == 0;
+    bool square = text || out->block_width_px == out->block_height_px;
+    bool fits = square && px >= LEAST_OVERVIEW_BLOCK_PX && px <= LARGEST_OVERVIEW_BLOCK_PX && (px & (px - 1)) == 0;
     return fits ? px : DEFAULT_OVERVIEW_BLOCK_PX;
 }
 
@@ -280,6 +281,40 @@ static bool parse_interleave(CSLConstList user_options, stf_options *out, stf_er
         return stf_fail(err, CPLE_NotSupported, "INTERLEAVE is an option of COG from GDAL 3.11 on.");
     out->cog.tile_interleave = EQUAL(text, "TILE") && !out->pixel_interleave;
     return true;
+}
+
+/* --- COPY_SRC_OVERVIEWS ------------------------------------------------------------------------ */
+
+/* GTiff asks the configuration for the codec of overviews; else it is the raster's. */
+static bool configure_overview_codec(const stf_raster *raster, stf_options *out, stf_error *err) {
+    const char *compress = CPLGetConfigOption("COMPRESS_OVERVIEW", NULL);
+    const char *predictor = CPLGetConfigOption("PREDICTOR_OVERVIEW", NULL);
+    const char *quality = CPLGetConfigOption("JPEG_QUALITY_OVERVIEW", NULL);
+    out->cog.overview_codec = out->codec;
+    if (!compress && !predictor && !quality)
+        return true;
+    char **list = set(NULL, "COMPRESS", compress ? compress : stf_options_codec_name(&out->codec));
+    list = set(list, "PREDICTOR", predictor ? predictor : out->codec.predictor == 1 ? "NO" : "YES");
+    list = set(list, "JPEG_QUALITY", quality);
+    bool done = stf_options_parse_codec((CSLConstList)list, raster, out->sample_bits, &out->cog.overview_codec, err);
+    CSLDestroy(list);
+    return done;
+}
+
+bool stf_options_parse_copied_overviews(const stf_raster *raster, stf_options *out, stf_error *err) {
+    if (out->swapped)
+        return stf_fail(err, CPLE_NotSupported,
+                        "COPY_SRC_OVERVIEWS=YES is not supported with the byte order that is not the machine's.");
+    if (!HAS_INTERLEAVE && !out->pixel_interleave)
+        return stf_fail(err, CPLE_NotSupported,
+                        "COPY_SRC_OVERVIEWS=YES is supported with INTERLEAVE=PIXEL, or one band.");
+    out->is_cog = out->copies_overviews = true;
+    out->cog.overviews = STF_OVERVIEWS_EXISTING;
+    out->cog.overview_count = -1;
+    out->cog.overview_block_px = overview_block_px(out);
+    out->gtiff_options = set(out->gtiff_options, "COPY_SRC_OVERVIEWS", "YES");
+    out->gtiff_options = set(out->gtiff_options, "TILED", out->tiled ? "YES" : "NO");
+    return configure_overview_codec(raster, out, err);
 }
 
 /* --- reprojection ------------------------------------------------------------------------------ */

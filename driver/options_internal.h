@@ -44,6 +44,9 @@ char **stf_options_cog_to_gtiff(CSLConstList user_options);
 /* Fills out->cog and the template's options; all that is not a COG's alone is in out already. */
 bool stf_options_parse_cog(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err);
 
+/* COPY_SRC_OVERVIEWS=YES: the same of GTiff's options, which are in out already. */
+bool stf_options_parse_copied_overviews(const stf_raster *raster, stf_options *out, stf_error *err);
+
 /* True for an option that GTiff is to see when it writes the template of the output's tags. */
 bool stf_options_is_for_template(const char *name);
 

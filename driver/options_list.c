@@ -101,6 +101,9 @@ static const option_entry option_entries[] = {
     {"COLOR_TABLE_MULTIPLIER", "string-select", "257", NULL, NULL, "1|256|257",
      "Factor from 8-bit color table entries to the 16-bit ones of TIFF", COMPRESSION_NONE},
 #endif
+    {"COPY_SRC_OVERVIEWS", "boolean", "NO", NULL, NULL, NULL,
+     "Whether the overviews of the source are copied; the file is then laid out as a cloud-optimised one",
+     COMPRESSION_NONE},
     {"BLOCKSIZE", "int", "512", "128", NULL, NULL, "COG: width and height of a tile, a multiple of 16",
      COMPRESSION_NONE},
     {"QUALITY", "int", "75", "1", "100", NULL, "COG: JPEG/WEBP quality", COMPRESSION_NONE},

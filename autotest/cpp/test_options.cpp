@@ -690,7 +690,9 @@ TEST_F(OptionList, catches_errors) {
     for (const char *text : {"FOO=1",
                              "NBITS=0",
                              "SPARSE_OK=PERHAPS",
-                             "COPY_SRC_OVERVIEWS=YES",
+                             "LAYOUT=TILES",
+                             "OVERVIEWS=SOME",
+                             "OVERVIEW_COUNT=-1",
                              "STREAMABLE_OUTPUT=YES",
                              "ENDIANNESS=MIDDLE",
                              "JPEGTABLESMODE=4",
@@ -735,8 +737,71 @@ TEST_F(OptionList, lets_pass_what_is_taken) {
                              "PROFILE=GeoTIFF",
                              "PIXELTYPE=SIGNEDBYTE",
                              "GEOTIFF_KEYS_FLAVOR=ESRI_PE",
+                             "COPY_SRC_OVERVIEWS=YES",
+                             "LAYOUT=COG",
+                             "OVERVIEWS=IGNORE_EXISTING",
+                             "BLOCKSIZE=256",
                              "GEOTIFF_VERSION=1.1"})
         EXPECT_TRUE(Valid(text)) << text;
+}
+
+/* ------------------------------------------------------------------ */
+
+TEST(Cog, options_have_the_names_of_the_cog_driver) {
+    const Parsed parsed(Byte(), {"LAYOUT=COG", "BLOCKSIZE=256", "COMPRESS=DEFLATE", "LEVEL=7", "OVERVIEW_COMPRESS=LZW",
+                                 "OVERVIEW_PREDICTOR=NO", "RESAMPLING=average", "OVERVIEW_COUNT=3", "BIGTIFF=YES"});
+    ASSERT_TRUE(parsed.ok) << parsed.error.text;
+    const stf_options &options = parsed.options;
+    EXPECT_TRUE(options.is_cog && options.tiled && options.internal_mask);
+    EXPECT_EQ(options.block_width_px, 256u);
+    EXPECT_EQ(options.block_height_px, 256u);
+    EXPECT_EQ(options.codec.deflate_level, 7);
+    EXPECT_EQ(options.codec.predictor, 2);
+    EXPECT_EQ(options.cog.overview_codec.compression, COMPRESSION_LZW);
+    EXPECT_EQ(options.cog.overview_codec.predictor, 1);
+    EXPECT_EQ(options.cog.overview_count, 3);
+    EXPECT_EQ(options.cog.overview_block_px, 256u);
+    EXPECT_STREQ(options.cog.overview_resampling, "AVERAGE");
+}
+
+TEST(Cog, overviews_are_as_the_raster_where_nothing_is_said) {
+    const Parsed parsed(Raster(STF_FLOAT, 4), {"LAYOUT=COG"});
+    ASSERT_TRUE(parsed.ok) << parsed.error.text;
+    const stf_options &options = parsed.options;
+    EXPECT_EQ(options.block_width_px, 512u);
+    EXPECT_EQ(options.codec.compression, COMPRESSION_ADOBE_DEFLATE);
+    EXPECT_EQ(options.cog.overview_codec.compression, options.codec.compression);
+    EXPECT_EQ(options.cog.overview_codec.predictor, 3);
+    EXPECT_EQ(options.cog.overviews, STF_OVERVIEWS_COMPUTED);
+    EXPECT_EQ(options.cog.overview_count, -1);
+    EXPECT_EQ(options.cog.overview_resampling, nullptr);
+}
+
+TEST(Cog, tiles_of_overviews_are_of_a_size_that_gtiff_takes) {
+    for (const auto &pair : {std::pair<const char *, uint32_t>{"BLOCKSIZE=64", 64},
+                             {"BLOCKSIZE=48", 128},
+                             {"BLOCKSIZE=16", 128},
+                             {"BLOCKSIZE=8192", 128}}) {
+        const Parsed parsed(Byte(), {"LAYOUT=COG", pair.first});
+        ASSERT_TRUE(parsed.ok) << parsed.error.text;
+        EXPECT_EQ(parsed.options.cog.overview_block_px, pair.second) << pair.first;
+    }
+}
+
+TEST(Cog, what_belongs_to_the_other_layout_is_refused) {
+    for (const char *text : {"TILED=YES", "BLOCKXSIZE=256", "ZSTD_LEVEL=1", "PHOTOMETRIC=RGB", "PROFILE=GeoTIFF"})
+        EXPECT_FALSE(Parsed(Byte(), {"LAYOUT=COG", text}).ok) << text;
+    for (const char *text : {"BLOCKSIZE=256", "OVERVIEWS=NONE", "QUALITY=50", "TARGET_SRS=EPSG:4326"})
+        EXPECT_FALSE(Parsed(Byte(), {text}).ok) << text;
+}
+
+TEST(Cog, copied_overviews_with_the_options_of_gtiff) {
+    const Parsed parsed(Byte(), {"COPY_SRC_OVERVIEWS=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=128"});
+    ASSERT_TRUE(parsed.ok) << parsed.error.text;
+    EXPECT_TRUE(parsed.options.is_cog && parsed.options.copies_overviews);
+    EXPECT_EQ(parsed.options.cog.overviews, STF_OVERVIEWS_EXISTING);
+    EXPECT_EQ(parsed.options.cog.overview_block_px, 128u) << "no square";
+    EXPECT_FALSE(Parsed(Byte(), {"COPY_SRC_OVERVIEWS=NO"}).options.is_cog);
 }
 
 } // namespace

@@ -282,7 +282,7 @@ def test_scheme_of_ones_own(tmp_path):
 @pytest.mark.parametrize("interleave", ["PIXEL", "BAND", "TILE"])
 def test_interleave(tmp_path, interleave):
     _, parts = cog.same_as_gdal(
-        tmp_path, mem(3, width=256, height=192), "BLOCKSIZE=64", f"INTERLEAVE={interleave}", "RESAMPLING=NEAREST", *cog.PLAIN
+        tmp_path, mem(3, width=256, height=256), "BLOCKSIZE=64", f"INTERLEAVE={interleave}", "RESAMPLING=NEAREST", *cog.PLAIN
     )
     assert parts.data == cog.Parts(tmp_path / "theirs" / "out.tif").data
 

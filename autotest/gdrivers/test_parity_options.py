@@ -171,7 +171,6 @@ def test_samples_that_do_not_fit_are_told_of_once(tmp_path, dtype, bits, too_lar
 
 # Options of GTiff's that we have not, and why. Each is refused with a failure, never passed over.
 REFUSED = {
-    "COPY_SRC_OVERVIEWS": ("YES", "a pyramid is made with gdaladdo; copying one would be a second raster to plan for"),
     "STREAMABLE_OUTPUT": ("YES", "the directory comes last; for a pipe the file is staged instead"),
     "JPEG_DIRECT_COPY": ("YES", "pixels are read, not compressed data"),
 }
