@@ -23,21 +23,36 @@ static uint64_t widest_pixel(const stf_overview_shape *shape) {
 typedef struct worker_sizes {
     uint64_t window, result, bytes_px, tile; /* bytes; bytes_px: of the mask, and of what stands in for it */
     uint64_t inside;                         /* what GDAL takes */
+    uint64_t lists;                          /* of completed tiles */
 } worker_sizes;
 
 static uint64_t larger(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
+/* Tiles that one window can complete: as many as it touches. */
+static uint32_t list_room(const stf_overview_shape *shape, uint32_t level, const stf_overview_axis *x,
+                          const stf_overview_axis *y) {
+    const stf_overview_level *of = &shape->levels[level];
+    return (stf_overview_axis_longest_window(x) / of->tile_width_px + 2) *
+           (stf_overview_axis_longest_window(y) / of->tile_height_px + 2);
+}
+
+static uint64_t list_bytes(const stf_overview_shape *shape, uint32_t level, const stf_overview_axis *x,
+                           const stf_overview_axis *y) {
+    return stf_mul(list_room(shape, level, x, y), sizeof(stf_overview_complete));
+}
+
 static worker_sizes sizes_of(const stf_overview_shape *shape, const stf_resample *resample, uint32_t spilled_levels,
                              uint64_t slot_bytes) {
-    worker_sizes sizes = {0, 0, 0, 0, 0};
+    worker_sizes sizes = {0, 0, 0, 0, 0, 0};
     for (uint32_t level = 1; level < shape->level_count; level++) {
         stf_overview_axis x = stf_overview_axis_x(shape, level), y = stf_overview_axis_y(shape, level);
         uint32_t width = stf_overview_axis_longest_source(&x), target = stf_overview_axis_longest_window(&x);
         uint64_t window = stf_mul(width + 1u, stf_overview_axis_longest_source(&y));
         sizes.bytes_px = larger(sizes.bytes_px, window);
         sizes.result = larger(sizes.result, stf_mul(target, stf_overview_axis_longest_window(&y)));
+        sizes.lists = stf_add(sizes.lists, list_bytes(shape, level, &x, &y));
         sizes.inside = larger(sizes.inside, stf_resample_cost_bytes(resample, width, target, y.ratio));
     }
     sizes.window = stf_mul(sizes.bytes_px, widest_pixel(shape));
@@ -53,8 +68,9 @@ static uint64_t rounded(uint64_t bytes) {
 }
 
 static uint64_t own_bytes(const worker_sizes *sizes) {
-    return stf_add(stf_add(rounded(sizes->window), rounded(sizes->result)),
-                   stf_add(rounded(sizes->bytes_px), rounded(sizes->tile)));
+    uint64_t bytes = stf_add(stf_add(rounded(sizes->window), rounded(sizes->result)),
+                             stf_add(rounded(sizes->bytes_px), rounded(sizes->tile)));
+    return stf_add(bytes, rounded(sizes->lists));
 }
 
 uint64_t stf_overview_worker_bytes(const stf_overview_shape *shape, const stf_resample *resample,
@@ -173,6 +189,13 @@ static bool ready_worker(stf_overview *overview, uint32_t number, stf_error *err
     worker->mask = needs_mask ? beside : NULL;
     worker->spare = sizes.bytes_px > 0 && !needs_mask ? beside : NULL;
     worker->tile = beside + rounded(sizes.bytes_px);
+    stf_overview_complete *list = (stf_overview_complete *)(void *)(worker->tile + rounded(sizes.tile));
+    for (uint32_t level = 1; level < overview->shape->level_count; level++) {
+        const stf_overview_link *link = &overview->links[level];
+        worker->completed[level].room = list_room(overview->shape, level, &link->x, &link->y);
+        worker->completed[level].tiles = list;
+        list += worker->completed[level].room;
+    }
     return true;
 }
 
@@ -296,8 +319,9 @@ static bool compute(stf_overview *overview, stf_overview_link *link, stf_overvie
 }
 
 static bool descend(stf_overview *overview, stf_overview_link *link, stf_overview_worker *worker,
-                    const stf_overview_source *source, stf_overview_completed *completed, stf_error *err) {
+                    const stf_overview_source *source, stf_error *err) {
     stf_overview_operand operand;
+    stf_overview_completed *completed = &worker->completed[link->level];
     stf_window window = window_of(link, source);
     bool known = false;
     completed->count = 0;
@@ -330,7 +354,6 @@ static bool encode(stf_overview *overview, stf_overview_link *link, uint32_t wor
 static bool take_up(stf_overview *overview, stf_overview_link *link, uint32_t number, uint32_t plane,
                     const stf_overview_complete *complete, stf_error *err) {
     stf_overview_worker *worker = &overview->workers[number];
-    stf_overview_completed completed = {0};
     unsigned char *pixels;
     if (!stf_overview_fetch(overview, link, worker, plane, complete, &pixels, err))
         return false;
@@ -338,13 +361,13 @@ static bool take_up(stf_overview *overview, stf_overview_link *link, uint32_t nu
                                   complete->sequence, pixels, complete->value};
     uint32_t child = link->level + 1;
     bool has_child = child < overview->shape->level_count && overview->shape->levels[child].parent == link->level;
-    if (has_child && !descend(overview, &overview->links[child], worker, &source, &completed, err))
+    if (has_child && !descend(overview, &overview->links[child], worker, &source, err))
         return false;
     if (!encode(overview, link, number, plane, complete, pixels, err))
         return false;
     stf_overview_let_go(overview, link, complete->place);
-    for (uint32_t i = 0; i < completed.count; i++)
-        if (!take_up(overview, &overview->links[child], number, plane, &completed.tiles[i], err))
+    for (uint32_t i = 0; has_child && i < worker->completed[child].count; i++)
+        if (!take_up(overview, &overview->links[child], number, plane, &worker->completed[child].tiles[i], err))
             return false;
     return true;
 }
@@ -352,14 +375,14 @@ static bool take_up(stf_overview *overview, stf_overview_link *link, uint32_t nu
 static bool add_to_children(stf_overview *overview, uint32_t number, const stf_overview_source *source,
                             stf_error *err) {
     for (uint32_t level = 1; level < overview->shape->level_count; level++) {
-        stf_overview_completed completed;
         if (overview->shape->levels[level].parent != 0)
             continue;
         stf_overview_link *link = &overview->links[level];
-        if (!descend(overview, link, &overview->workers[number], source, &completed, err))
+        stf_overview_worker *worker = &overview->workers[number];
+        if (!descend(overview, link, worker, source, err))
             return false;
-        for (uint32_t i = 0; i < completed.count; i++)
-            if (!take_up(overview, link, number, source->plane, &completed.tiles[i], err))
+        for (uint32_t i = 0; i < worker->completed[level].count; i++)
+            if (!take_up(overview, link, number, source->plane, &worker->completed[level].tiles[i], err))
                 return false;
     }
     return true;

@@ -37,10 +37,23 @@ typedef struct stf_overview_link {
     uint64_t regions_free;
 } stf_overview_link;
 
+typedef struct stf_overview_complete {
+    uint32_t column, row, place;
+    uint64_t sequence;
+    const stf_uniform *value; /* place is only room; NULL: pixels */
+} stf_overview_complete;
+
+/* What one window completed, row by row. */
+typedef struct stf_overview_completed {
+    uint32_t count, room;
+    stf_overview_complete *tiles;
+} stf_overview_completed;
+
 typedef struct stf_overview_worker {
     bool charged;
     unsigned char *pages; /* all of the following */
     unsigned char *window, *result, *mask, *spare, *tile;
+    stf_overview_completed completed[STF_OVERVIEW_LEVELS]; /* by level */
 } stf_overview_worker;
 
 struct stf_overview {
@@ -75,18 +88,6 @@ typedef struct stf_overview_operand {
     bool has_mask, mask_is_uniform; /* of one byte */
     unsigned char mask_value;
 } stf_overview_operand;
-
-typedef struct stf_overview_complete {
-    uint32_t column, row, place;
-    uint64_t sequence;
-    const stf_uniform *value; /* place is only room; NULL: pixels */
-} stf_overview_complete;
-
-/* What one window completed, row by row. */
-typedef struct stf_overview_completed {
-    uint32_t count;
-    stf_overview_complete tiles[16];
-} stf_overview_completed;
 
 size_t stf_overview_pixel_bytes(const stf_overview_shape *shape, uint32_t plane);
 bool stf_overview_is_cancelled(stf_overview *overview, stf_error *err); /* under the mutex */

@@ -242,7 +242,7 @@ static bool put_into(stf_overview *overview, stf_overview_link *link, uint32_t p
     state->filled_px += piece.width * piece.height;
     if (state->filled_px < tile.width * tile.height)
         return true;
-    if (completed->count == sizeof completed->tiles / sizeof *completed->tiles)
+    if (completed->count == completed->room)
         return stf_fail(err, CPLE_AppDefined, "A window completes too many overview tiles");
     stf_overview_complete *complete = &completed->tiles[completed->count++];
     complete->column = column;

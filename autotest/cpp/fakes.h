@@ -311,6 +311,7 @@ struct Copy {
     // --- what is to go wrong, and when
     uint64_t bad_read = Never, bad_commit = Never, cancel_at = Never; // unit; tile in order; call of the progress
     std::function<void(const stf_unit &)> before_read;
+    const stf_pipeline_overviews *overviews = nullptr;
     // In place of the picture: a source of its own.
     std::function<bool(uint32_t, const stf_unit *, void *, stf_unit_pixels *, stf_error *)> deliver;
     bool stalls = false, bad_from_there = false, silent = false; // every later unit is bad, too; no progress
@@ -354,7 +355,7 @@ struct Copy {
                                       this,
                                       {},
                                       nullptr,
-                                      nullptr};
+                                      overviews};
         stf_pipeline_result result{};
         CPLPushErrorHandlerEx(handler, handler_data);
         std::thread([] {}).join(); // ThreadSanitizer adds one of its own beside the first
@@ -366,6 +367,7 @@ struct Copy {
         peak_bytes = stf_budget_peak_bytes(budget);
         spill_bytes = result.spill_bytes;
         stf_tag_list_free(&result.codec_tags);
+        stf_tag_list_free(&result.level_codec_tags);
         stf_error left{};
         EXPECT_TRUE(stf_budget_charge(budget, plan.cap_bytes - ours, "all the rest", &left))
             << "something was never given back: " << left.text;
