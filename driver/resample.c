@@ -144,7 +144,12 @@ static bool find_method(stf_resample *resample, const stf_resample_request *requ
             "LANCZOS and GAUSS are",
             name);
     resample->method = methods[i];
-    if (complex_numbers && i > 2)
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0)
+    bool is_for_complex = i <= 3; /* MODE, too */
+#else
+    bool is_for_complex = i <= 2;
+#endif
+    if (complex_numbers && !is_for_complex)
         return stf_fail(err, CPLE_NotSupported,
                         "OVERVIEW_RESAMPLING=%s is not for complex data types: NEAREST, AVERAGE and RMS are", name);
     return true;
@@ -226,7 +231,7 @@ static void reduce_to_bits(const stf_resample_window *window) {
 static bool run(const stf_resample *resample, const stf_resample_window *window, stf_error *err) {
     if (resample->method.algorithm == GRIORA_NearestNeighbour)
         return stf_resample_nearest(resample, window, err);
-    if (GDALDataTypeIsComplex(resample->type))
+    if (GDALDataTypeIsComplex(resample->type) && resample->method.algorithm != GRIORA_Mode)
         return stf_resample_complex(resample, window, err);
     return stf_resample_by_gdal(resample, window, err);
 }

@@ -27,11 +27,12 @@ static double ratio_y(const stf_resample_window *w) {
 /* --- NEAREST ----------------------------------------------------------------------------------- */
 
 bool stf_resample_nearest_is_rounded(const stf_resample *resample) {
-    if (GDALDataTypeIsComplex(resample->type))
-        return resample->type == GDT_CInt32 || resample->type == GDT_CFloat64;
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
+    (void)resample;
     return false;
 #else
+    if (GDALDataTypeIsComplex(resample->type))
+        return resample->type == GDT_CInt32 || resample->type == GDT_CFloat64;
     return resample->sample_bytes >= 4 && resample->type != GDT_Float32;
 #endif
 }

@@ -250,12 +250,12 @@ bool stf_resample_by_gdal(const stf_resample *resample, const stf_resample_windo
 
 uint64_t stf_resample_cost_bytes(const stf_resample *resample, uint32_t source_width_px, uint32_t target_width_px,
                                  double ratio_y) {
-    if (resample->method.algorithm == GRIORA_NearestNeighbour || GDALDataTypeIsComplex(resample->type))
+    if (resample->method.algorithm == GRIORA_NearestNeighbour)
         return 0;
     uint32_t rows = rows_at_once(source_width_px, ratio_y);
     double reach = resample->method.radius_px * fmax(1, floor(0.5 + ratio_y));
     uint64_t read_rows = (uint64_t)(ceil(rows * ratio_y) + 2 * reach + 3);
-    uint64_t sample = resample->sample_bytes > 8 ? 8 : resample->sample_bytes;
+    uint64_t sample = resample->sample_bytes;
     uint64_t work = resample->method.algorithm == GRIORA_Gauss ? 8
                     : sample <= 2                              ? 2 * sample
                     : sample == 4                              ? 8
