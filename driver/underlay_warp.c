@@ -14,7 +14,8 @@
 #define STEPS 21 /* points along an edge */
 #define GRID_STEPS (STEPS + 2)
 #define POINTS (GRID_STEPS * GRID_STEPS)
-#define FAILED_EXTRA_PX 10        /* the warper's, where some points do not transform */
+#define TRANSFORMER_BYTES ((uint64_t)1 << 20) /* PROJ's operations, and their copies for the warper's thread */
+#define FAILED_EXTRA_PX 10                    /* the warper's, where some points do not transform */
 #define STARTING_FROM_SOURCE_PX 2 /* it then looks from the source's side as well, at most so much farther */
 
 typedef struct warp_points {
@@ -121,7 +122,7 @@ static stf_window source_window(GDALWarpOptions *options, warp_points *points, c
     return window;
 }
 
-/* The warper's buffers for one block: source pixels and their validity, result and density. */
+/* The warper's buffers for one block: source pixels and their validity, result and density; and what transforms. */
 static uint64_t warper_bytes(const GDALWarpOptions *options, const stf_under_grid *grid) {
     uint64_t sample = (uint64_t)GDALGetDataTypeSizeBytes(options->eWorkingDataType);
     uint64_t bands = options->nBandCount > 0 ? (uint64_t)options->nBandCount : grid->bands_at_once;
@@ -131,7 +132,8 @@ static uint64_t warper_bytes(const GDALWarpOptions *options, const stf_under_gri
         most = px > most ? px : most;
     }
     sample = sample < 4 ? 4 : sample;
-    return stf_add(stf_mul(most, bands * sample + 5), stf_mul(block_px, bands * sample + 5));
+    return stf_add(stf_add(stf_mul(most, bands * sample + 5), stf_mul(block_px, bands * sample + 5)),
+                   TRANSFORMER_BYTES);
 }
 
 static bool fill_windows(stf_under_grid *grid, GDALWarpOptions *options) {

@@ -74,7 +74,7 @@ def main():
     needs_all = set(args.only) - {"neighbours", "vrts"}
     all_sources = sources.make_sources(args.out / "sources", args.quick) if needs_all else {}
     names = args.sources.split(",") if args.sources else list(all_sources)
-    if unknown := set(names) - set(all_sources):
+    if needs_all and (unknown := set(names) - set(all_sources)):
         sys.exit(f"unknown source: {', '.join(unknown)}; there are {', '.join(all_sources)}")
     machine = runner.machine()
     violations = []
@@ -87,7 +87,7 @@ def main():
         report.write_neighbours(results, machine, rows, times, broken)
         violations += broken
     if "vrts" in args.only:
-        rows, broken = vrts.run(results, args.out / "sources", args.plugin, args.quick)
+        rows, broken = vrts.run(results, args.out / "sources", args.plugin, args.quick, args.sources and names)
         report.write_vrts(results, machine, rows, broken)
         violations += broken
     if "speed" in args.only:

@@ -66,7 +66,7 @@ def make_mosaics(folder, plain, size):
             x, y = column * width // FILES, row * height // FILES
             nx, ny = min(width // FILES + OVERLAP_PX, width - x), min(height // FILES + OVERLAP_PX, height - y)
             if not path.exists():
-                part = str(path.with_suffix(".part"))
+                part = str(path.with_suffix(".part.tif"))
                 gdal.Translate(part, str(plain), srcWin=[x, y, nx, ny], creationOptions=["COMPRESS=DEFLATE"])
                 pathlib.Path(part).rename(path)
     files = [[folder / file_name(row, column) for column in range(FILES)] for row in range(FILES)]
@@ -122,12 +122,14 @@ def make(folder, quick):
 
 
 def largest_difference(a, b):
-    a, b = gdal.Open(str(a)).GetRasterBand(1), gdal.Open(str(b)).GetRasterBand(1)
-    rows = raster_sources.ROWS_AT_A_TIME
-    return max(
-        float(np.abs(a.ReadAsArray(0, y, a.XSize, min(rows, a.YSize - y)) - b.ReadAsArray(0, y, a.XSize, min(rows, a.YSize - y))).max())
-        for y in range(0, a.YSize, rows)
-    )
+    datasets = [gdal.Open(str(path)) for path in (a, b)]
+    width, height = datasets[0].RasterXSize, datasets[0].RasterYSize
+    largest = 0
+    for y in range(0, height, raster_sources.ROWS_AT_A_TIME):
+        rows = min(raster_sources.ROWS_AT_A_TIME, height - y)
+        ours, theirs = (dataset.ReadAsArray(0, y, width, rows) for dataset in datasets)
+        largest = max(largest, float(np.abs(ours - theirs).max()))
+    return largest
 
 
 class Pixels:
@@ -186,13 +188,14 @@ def line_of(row):
     )
 
 
-def run(folder, made_in, plugin, quick):
-    """Gives (rows, violations)."""
+def run(folder, made_in, plugin, quick, names=None):
+    """names: of the VRTs; None: all. Gives (rows, violations)."""
     target = folder / "out.tif"
     rows, violations = [], []
     pixels = Pixels(folder)
+    chosen = [source for source in make(made_in, quick) if not names or source.name in names]
     with open(folder / "vrts.jsonl", "w") as log:
-        for source in make(made_in, quick):
+        for source in chosen:
             for asked_mb in CAPS_MB:
                 options = [*OUTPUT, f"MEMORY_CAP={asked_mb}MB"]
                 try:
@@ -211,7 +214,7 @@ def run(folder, made_in, plugin, quick):
                 for text in broken:
                     violations.append(f"{text}: {source.name} at {asked_mb} MB")
                     print(f"  VIOLATION {violations[-1]}", flush=True)
-    for source in make(made_in, quick):
+    for source in chosen:
         if source.rounded:
             runner.remove_target(folder / f"{source.content}.tif")
     return rows, violations
