@@ -260,6 +260,20 @@ TEST(Derived, every_pixel_once_for_any_grid_halo_cap_and_threads) {
     EXPECT_GT(spilled, 50);
 }
 
+TEST(Derived, account_has_what_operator_and_inner_source_take) {
+    for (const uint32_t halo : {0u, 1u, 3u}) {
+        Layout from(40, 37, 1, 1);
+        from.bytes(2).group(1, 7, 5);
+        Sum sum(from, halo, 0, 1, 4, 3);
+        Derived derived(from, 0, sum, 16, 16);
+        const stf_source_info &info = derived.source->info;
+        // Windows as wide as a block and what is kept beside it, three rows at a time; the inner reader takes 200 bytes.
+        EXPECT_EQ(info.reader_bytes, 200 + (7 + 2 * halo) * 3);
+        // The table of the operator, 2 * halo rows of the width and columns of the height, and a counter for each column.
+        EXPECT_GE(info.kept_bytes, 100 + 2 * halo * (40 + 37) * 2 + 4 * info.groups[0].x.cells);
+    }
+}
+
 TEST(Derived, a_failing_read_ends_all_that_wait_for_it) {
     std::mt19937 random(7);
     for (int round = 0; round < 60; round++) {
