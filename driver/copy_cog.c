@@ -104,11 +104,24 @@ void stf_copy_describe_levels(stf_copy *c) {
 
 /* --- the spool --------------------------------------------------------------------------------- */
 
-/* Known where tiles are not compressed. */
+/* Of the raster and its levels, as far as it is known: where tiles are not compressed, and all of them are there. */
 static uint64_t expected_bytes(const stf_copy *c) {
-    if (c->format.codec.compression != COMPRESSION_NONE || c->options.sparse_ok)
-        return 0;
-    return stf_mul(stf_encoder_tile_bytes(&c->format), stf_geometry_tiles(&c->geometry));
+    uint64_t bytes = 0;
+    for (uint32_t image = 0; image <= c->level_count && !c->options.sparse_ok; image++) {
+        const stf_tile_format *format = image == 0 ? &c->format : &c->overview_format;
+        uint64_t tile = stf_encoder_tile_bytes(format) / format->memory_bits * format->sample_bits;
+        if (format->codec.compression == COMPRESSION_NONE)
+            bytes = stf_add(bytes, stf_mul(tile, stf_copy_image_tiles(c, image)));
+    }
+    return bytes;
+}
+
+static bool fits_format(const stf_copy *c, stf_error *err) {
+    return c->options.bigtiff != STF_BIGTIFF_NO || !stf_tiff_file_needs_big(expected_bytes(c)) ||
+           stf_fail(err, CPLE_NotSupported,
+                    "%s would take " CPL_FRMT_GUIB " bytes at least, more than the 4 GB of a classic TIFF: use "
+                    "BIGTIFF=YES or IF_SAFER",
+                    c->target, (GUIntBig)expected_bytes(c));
 }
 
 static bool create_spool(stf_copy *c, stf_error *err) {
@@ -296,7 +309,7 @@ static bool copy_pixels(stf_copy *c, stf_error *err) {
 bool stf_copy_write_cog(stf_copy *c, stf_error *err) {
     if (!c->progress(0.0, "", c->progress_data))
         return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
-    stf_target *target = stf_target_create(c->target, false, err);
+    stf_target *target = fits_format(c, err) ? stf_target_create(c->target, false, err) : NULL;
     if (target && create_spool(c, err) && copy_pixels(c, err) && stf_copy_set_structure(c, err) &&
         stf_copy_tell_tiling(c, err) && stf_budget_charge(c->budget, stf_copy_places_bytes(c), "tables", err) &&
         write_tiles(c, target, err)) {
