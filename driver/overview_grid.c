@@ -35,18 +35,6 @@ bool stf_overview_add_level(stf_overview_shape *shape, uint32_t width_px, uint32
     return true;
 }
 
-void stf_overview_halve(stf_overview_shape *shape, uint32_t fits_px, int count) {
-    uint32_t width = shape->levels[0].width_px, height = shape->levels[0].height_px;
-    for (int made = 0;; made++) {
-        if (count < 0 ? width <= fits_px && height <= fits_px : made == count || (width == 1 && height == 1))
-            return;
-        width = width > 1 ? width / 2 : 1;
-        height = height > 1 ? height / 2 : 1;
-        if (!stf_overview_add_level(shape, width, height))
-            return;
-    }
-}
-
 /* --- one direction ----------------------------------------------------------------------------- */
 
 /* What GDAL's RasterIO reads for pixels a..b of the level, wherever it is asked for them in pieces, lies within
@@ -177,15 +165,5 @@ stf_window stf_overview_tile_window(const stf_overview_shape *shape, uint32_t le
     window.y = cut((uint64_t)row * of->tile_height_px, of->height_px);
     window.width = cut((uint64_t)window.x + of->tile_width_px, of->width_px) - window.x;
     window.height = cut((uint64_t)window.y + of->tile_height_px, of->height_px) - window.y;
-    return window;
-}
-
-stf_window stf_overview_window(const stf_overview_shape *shape, uint32_t level, uint32_t column, uint32_t row) {
-    stf_overview_axis x = stf_overview_axis_x(shape, level), y = stf_overview_axis_y(shape, level);
-    stf_window window;
-    window.x = stf_overview_axis_begin(&x, column);
-    window.y = stf_overview_axis_begin(&y, row);
-    window.width = stf_overview_axis_begin(&x, column + 1) - window.x;
-    window.height = stf_overview_axis_begin(&y, row + 1) - window.y;
     return window;
 }

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define STF_OVERVIEW_LEVELS 32 /* the raster included: sizes halve */
+#define STF_OVERVIEW_LEVELS 33 /* the raster included: sizes halve */
 
 typedef struct stf_overview_level {
     uint32_t width_px, height_px;
@@ -43,9 +43,6 @@ typedef struct stf_overview_shape {
 /* The raster alone, with the tiles of its geometry; on every further level they are squares of tile_px. Planes and size
  * of a sample are the geometry's, too. */
 void stf_overview_begin(stf_overview_shape *shape, const stf_geometry *geometry, uint32_t tile_px, uint32_t radius_px);
-/* Halves the raster as often as GDAL's COG driver does, rounding down: until it fits into a square of fits_px, or
- * count >= 0 times, but not beyond one pixel. */
-void stf_overview_halve(stf_overview_shape *shape, uint32_t fits_px, int count);
 /* One more level of this size. As in GDAL, it is made from the one before, but where that is no wider (one pixel) from
  * the raster. False: there are too many. */
 bool stf_overview_add_level(stf_overview_shape *shape, uint32_t width_px, uint32_t height_px);
@@ -88,9 +85,6 @@ uint64_t stf_overview_first_tile(const stf_overview_shape *shape, uint32_t level
 uint64_t stf_overview_tile(const stf_overview_shape *shape, uint32_t level, uint32_t plane, uint32_t column,
                            uint32_t row);
 stf_window stf_overview_tile_window(const stf_overview_shape *shape, uint32_t level, uint32_t column, uint32_t row);
-
-/* Where a tile of the level above is complete: what of this level can be computed. */
-stf_window stf_overview_window(const stf_overview_shape *shape, uint32_t level, uint32_t column, uint32_t row);
 
 #ifdef __cplusplus
 }

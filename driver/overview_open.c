@@ -89,7 +89,3 @@ static void add_to_level(stf_overview_open *open, uint32_t level, uint32_t plane
 void stf_overview_open_add(stf_overview_open *open, uint32_t plane, uint32_t column, uint32_t row) {
     add_to_children(open, 0, plane, column, row);
 }
-
-void stf_overview_open_clear(stf_overview_open *open) {
-    memset(open->filled_px, 0, (size_t)stf_overview_all_tiles(open->shape) * sizeof *open->filled_px);
-}

@@ -30,8 +30,6 @@ typedef struct stf_overview_open {
 void stf_overview_open_begin(stf_overview_open *open, const stf_overview_shape *shape, uint32_t *filled_px);
 /* The next tile of the raster is complete. In an order in which a tile comes after those to its left and above. */
 void stf_overview_open_add(stf_overview_open *open, uint32_t plane, uint32_t column, uint32_t row);
-/* For a run that ends before the raster does. */
-void stf_overview_open_clear(stf_overview_open *open);
 
 /* Tiles of a level that a window of it touches: columns and rows, ends exclusive. */
 typedef struct stf_overview_range {

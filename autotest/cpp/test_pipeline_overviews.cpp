@@ -10,9 +10,18 @@
 #include "fakes.h"
 #include "gdal.h"
 #include "gtest/gtest.h"
+#include "levels.h"
 #include "overview.h"
 
 namespace {
+
+void halve(stf_overview_shape *shape, uint32_t fits_px, int count) {
+    stf_level levels[STF_MAX_LEVELS];
+    const uint32_t found =
+        stf_levels(shape->levels[0].width_px, shape->levels[0].height_px, fits_px, count, nullptr, 0, levels);
+    for (uint32_t i = 0; i < found; i++)
+        ASSERT_TRUE(stf_overview_add_level(shape, levels[i].width_px, levels[i].height_px));
+}
 
 using fakes::Bytes;
 using fakes::Copy;
@@ -34,7 +43,7 @@ class PyramidCopy {
         stf_error err{};
         resample = stf_resample_create(&request, &err);
         stf_overview_begin(&shape, &copy.geometry, tile_px, stf_resample_radius(resample));
-        stf_overview_halve(&shape, 1, -1);
+        halve(&shape, 1, -1);
         format = copy.format;
         format.width_px = format.height_px = tile_px;
         overviews.resample = resample;
