@@ -96,12 +96,14 @@ static void find_colors(stf_resample *resample, GDALRasterBandH band) {
         resample->colors = GDALCloneColorTable(colors);
 }
 
-/* What GDAL sees in overviews of a mask: a file of its own is told by its metadata, which they take over. */
+/* What GDAL sees in overviews of a mask: masks, but before 3.10 only where the mask is a file of its own, as its metadata
+ * tells, which they take over. */
 static void find_kind_of_mask(stf_resample *resample, GDALRasterBandH mask) {
     const char *bits = GDALGetMetadataItem(mask, "NBITS", "IMAGE_STRUCTURE");
     GDALDatasetH dataset = GDALGetBandDataset(mask);
     resample->of_bits = bits && EQUAL(bits, "1");
-    resample->stays_mask = dataset && GDALGetMetadataItem(dataset, "INTERNAL_MASK_FLAGS_1", NULL);
+    resample->stays_mask = GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0) ||
+                           (dataset && GDALGetMetadataItem(dataset, "INTERNAL_MASK_FLAGS_1", NULL));
 }
 
 static bool find_bands(stf_resample *resample, const stf_resample_request *request, stf_error *err) {
