@@ -58,6 +58,22 @@ static bool read_window(stf_source *source, uint32_t reader, const stf_unit *uni
     return stf_fail_with_last(err, context);
 }
 
+/* The warper's buffers differ in size from block to block, and blocks that stay in GDAL's cache come to lie between them:
+ * the allocator would keep the holes, a fifth of the lease and more. */
+static bool read_warped(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer,
+                        stf_unit_pixels *pixels, stf_error *err) {
+    bool done = read_window(source, reader, unit, buffer, pixels, err);
+    stf_platform_trim_heap();
+    return done;
+}
+
+static bool is_warped(const stf_underlay *underlay) {
+    for (uint32_t i = 0; i < underlay->grid_count; i++)
+        if (underlay->grids[i].list != STF_UNDER_FILE)
+            return true;
+    return false;
+}
+
 /* --- windows ----------------------------------------------------------------------------------- */
 
 /* One direction of the windows: blocks of the lead layer, in pixels of the VRT. */
@@ -228,7 +244,7 @@ static bool init_windows(stf_source *source, stf_underlay *underlay, bool *fits,
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the walk over the source's blocks");
     source->info.kind = STF_SOURCE_WINDOWS;
     source->info.group_count = 1;
-    source->read = read_window;
+    source->read = is_warped(underlay) ? read_warped : read_window;
     source->open_readers = open_readers;
     *fits = true;
     return true;

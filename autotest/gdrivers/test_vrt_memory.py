@@ -214,6 +214,17 @@ def test_copy(folder, reference, tmp_path, name, cap_mb):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="needs Linux's /proc")
+def test_holes_between_the_blocks_of_a_wide_warp_are_given_back(tmp_path):
+    """The warper's buffers are freed between blocks that GDAL keeps: holes of 15 MB, had the allocator its way."""
+    terrain.make_terrain(tmp_path / "wide.tif", 12000, 2000, "Float32", 1, ["BLOCKXSIZE=512", "BLOCKYSIZE=512", *TILED])
+    place = {"dstSRS": "EPSG:32610", "resampleAlg": "near", "dstAlpha": True, "format": "VRT"}
+    gdal.Warp(str(tmp_path / "wide.vrt"), str(tmp_path / "wide.tif"), **place).FlushCache()
+    options = ["MEMORY_CAP=16MB", "NUM_THREADS=2", "ZLEVEL=1"]
+    job = {"source": str(tmp_path / "wide.vrt"), "target": str(tmp_path / "out.tif"), "options": options}
+    check(tmp_path, streamtiff.measured_copy({**job, "translate": {}, "dem": None}), "wide.tif")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="needs Linux's /proc")
 @pytest.mark.parametrize("cap_mb", [1, 64])
 @pytest.mark.parametrize("vrt", DEMS)
 def test_slope(folder, reference, tmp_path, vrt, cap_mb):
