@@ -1,5 +1,6 @@
 // The container of a COG: written by hand from a spool, taken apart again, and read by GDAL.
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -217,6 +218,8 @@ TEST_F(CogFile, progress_and_cancel) {
 
 #ifndef _WIN32
 TEST_F(CogFile, named_pipe) {
+    if (atoi(GDALVersionInfo("VERSION_NUM")) >= 3110000)
+        GTEST_SKIP() << "GDAL's own files seek before they write, which a pipe refuses";
     Fill(16, true);
     const std::string pipe = folder + "/pipe", file = folder + "/read";
     ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
