@@ -73,7 +73,7 @@ def run_command(command, plugin):
     """Wall time in s and peak RSS in bytes of a whole process."""
     env = {**os.environ, "GDAL_DRIVER_PATH": str(plugin or ""), "VIPS_CONCURRENCY": "2"}
     began = time.monotonic()
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
