@@ -13,21 +13,14 @@
 #include "gdal.h"
 #include "gdal_priv.h"
 #include "gtest/gtest.h"
-#include "levels.h"
 #include "overview.h"
 #include "overview_open.h"
+#include "pyramid_levels.h"
 
 namespace {
 
-void halve(stf_overview_shape *shape, uint32_t fits_px, int count) {
-    stf_level levels[STF_MAX_LEVELS];
-    const uint32_t found =
-        stf_levels(shape->levels[0].width_px, shape->levels[0].height_px, fits_px, count, nullptr, 0, levels);
-    for (uint32_t i = 0; i < found; i++)
-        ASSERT_TRUE(stf_overview_add_level(shape, levels[i].width_px, levels[i].height_px));
-}
-
 using fakes::Bytes;
+using fakes::halve;
 
 stf_geometry geometry_of(uint32_t width, uint32_t height, uint32_t tile, uint32_t sample_bytes,
                          const std::vector<stf_plane> &planes) {

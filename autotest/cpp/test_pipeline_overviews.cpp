@@ -10,21 +10,14 @@
 #include "fakes.h"
 #include "gdal.h"
 #include "gtest/gtest.h"
-#include "levels.h"
 #include "overview.h"
+#include "pyramid_levels.h"
 
 namespace {
 
-void halve(stf_overview_shape *shape, uint32_t fits_px, int count) {
-    stf_level levels[STF_MAX_LEVELS];
-    const uint32_t found =
-        stf_levels(shape->levels[0].width_px, shape->levels[0].height_px, fits_px, count, nullptr, 0, levels);
-    for (uint32_t i = 0; i < found; i++)
-        ASSERT_TRUE(stf_overview_add_level(shape, levels[i].width_px, levels[i].height_px));
-}
-
 using fakes::Bytes;
 using fakes::Copy;
+using fakes::halve;
 using fakes::Layout;
 
 // A copy whose levels are compared, pixel by pixel, with those computed from whole levels.
