@@ -14,7 +14,7 @@ list=
 packages=
 for group in "$@"; do
     case $group in
-    build) set -- g++ cmake ninja-build libgdal-dev libtiff-dev ;;
+    build) set -- g++ cmake ninja-build libgdal-dev libtiff-dev libdeflate-dev libzstd-dev ;;
     cpp) set -- libgtest-dev python3 ;;
     smoke) set -- gdal-bin ;;
     test)
@@ -45,6 +45,7 @@ there() {
     ninja-build) command -v ninja ;;
     libgdal-dev) command -v gdal-config ;;
     libtiff-dev) header tiffio.h ;;
+    libdeflate-dev | libzstd-dev) true ;; # without them libtiff does it
     libgtest-dev) header gtest/gtest.h ;;
     libtiff-tools) command -v tiffinfo ;;
     gdal-bin) command -v gdal_translate ;;
