@@ -4,8 +4,8 @@ Peak memory and amplification are judged together, on the process and on the dri
 are compared with what `-of GTiff` writes, and the files of different thread counts with each other.
 """
 
+import functools
 import itertools
-import json
 
 import runner
 import sources as raster_sources
@@ -152,27 +152,18 @@ def run(names, threads, all_sources, folder, plugin, quick, time_limit_s=900):
     """Gives (rows, violations); writes matrix.jsonl as it goes."""
     target = folder / "out.tif"
     equality = Equality(folder)
-    rows, violations = [], []
+
+    def measure(case):
+        source = all_sources[case[0]]
+        options = [*OUTPUTS[case[1]], f"MEMORY_CAP={case[2]}MB", f"NUM_THREADS={case[3]}"]
+        figures = runner.run_copy(source, "StreamTIFF", options, target, None, time_limit_s, plugin)
+        if figures.get("timed_out"):
+            raise runner.CopyFailed(f"not done in {time_limit_s} s")
+        return row_of(case, figures), judge(source, figures, case[3]) + equality.judge(source, target, case)
+
+    measurements = [
+        (command_of(all_sources[case[0]], *case[1:]), functools.partial(measure, case))
+        for case in cases(names, threads, quick)
+    ]
     print(HEADING, flush=True)
-    with open(folder / "matrix.jsonl", "w") as log:
-        for case in cases(names, threads, quick):
-            source = all_sources[case[0]]
-            options = [*OUTPUTS[case[1]], f"MEMORY_CAP={case[2]}MB", f"NUM_THREADS={case[3]}"]
-            try:
-                figures = runner.run_copy(source, "StreamTIFF", options, target, None, time_limit_s, plugin)
-                if figures.get("timed_out"):
-                    raise runner.CopyFailed(f"not done in {time_limit_s} s")
-                row = row_of(case, figures)
-                rows.append(row)
-                broken = judge(source, figures, case[3]) + equality.judge(source, target, case)
-                print(line_of(row), flush=True)
-                log.write(json.dumps({**row, "broken": broken}) + "\n")
-                log.flush()
-            except runner.CopyFailed as failure:
-                broken = [str(failure)]
-            finally:
-                runner.remove_target(target)
-            for text in broken:
-                violations.append(f"{text}: {command_of(source, *case[1:])}")
-                print(f"  VIOLATION {violations[-1]}", flush=True)
-    return rows, violations
+    return runner.measure_each(measurements, line_of, target, folder / "matrix.jsonl")

@@ -68,6 +68,29 @@ def run_copy(source, driver, options, target, cachemax_mb=None, time_limit_s=Non
     return figures
 
 
+def measure_each(measurements, line_of, target, log_path):
+    """measurements: pairs of a name and a function that makes a copy to target, and gives its row and what it breaks.
+
+    Prints and logs each as it comes. Gives (rows, violations); a copy that fails is one of these."""
+    rows, violations = [], []
+    with open(log_path, "w") as log:
+        for name, measure in measurements:
+            try:
+                row, broken = measure()
+                rows.append(row)
+                print(line_of(row), flush=True)
+                log.write(json.dumps({**row, "broken": broken}) + "\n")
+                log.flush()
+            except CopyFailed as failure:
+                broken = [str(failure)]
+            finally:
+                remove_target(target)
+            for text in broken:
+                violations.append(f"{text}: {name}")
+                print(f"  VIOLATION {violations[-1]}", flush=True)
+    return rows, violations
+
+
 def file_digest(path):
     digest = hashlib.sha1()
     with open(path, "rb") as file:

@@ -7,7 +7,7 @@ warper that reads source windows with overlaps is exempt, and its figure is told
 """
 
 import dataclasses
-import json
+import functools
 import pathlib
 
 import numpy as np
@@ -191,29 +191,23 @@ def line_of(row):
 def run(folder, made_in, plugin, quick, names=None):
     """names: of the VRTs; None: all. Gives (rows, violations)."""
     target = folder / "out.tif"
-    rows, violations = [], []
     pixels = Pixels(folder)
     chosen = [source for source in make(made_in, quick) if not names or source.name in names]
-    with open(folder / "vrts.jsonl", "w") as log:
-        for source in chosen:
-            for asked_mb in CAPS_MB:
-                options = [*OUTPUT, f"MEMORY_CAP={asked_mb}MB"]
-                try:
-                    figures = runner.run_copy(source, "StreamTIFF", options, target, None, None, plugin)
-                    broken = judge(source, figures)
-                    if pixels.differ(source, target):
-                        broken.append("pixels differ from GTiff's")
-                    rows.append(row_of(source, asked_mb, figures))
-                    print(line_of(rows[-1]), flush=True)
-                    log.write(json.dumps({**rows[-1], "broken": broken}) + "\n")
-                    log.flush()
-                except runner.CopyFailed as failure:
-                    broken = [str(failure)]
-                finally:
-                    runner.remove_target(target)
-                for text in broken:
-                    violations.append(f"{text}: {source.name} at {asked_mb} MB")
-                    print(f"  VIOLATION {violations[-1]}", flush=True)
+
+    def measure(source, asked_mb):
+        options = [*OUTPUT, f"MEMORY_CAP={asked_mb}MB"]
+        figures = runner.run_copy(source, "StreamTIFF", options, target, None, None, plugin)
+        broken = judge(source, figures)
+        if pixels.differ(source, target):
+            broken.append("pixels differ from GTiff's")
+        return row_of(source, asked_mb, figures), broken
+
+    measurements = [
+        (f"{source.name} at {asked_mb} MB", functools.partial(measure, source, asked_mb))
+        for source in chosen
+        for asked_mb in CAPS_MB
+    ]
+    rows, violations = runner.measure_each(measurements, line_of, target, folder / "vrts.jsonl")
     for source in chosen:
         if source.rounded:
             runner.remove_target(folder / f"{source.content}.tif")
