@@ -8,12 +8,14 @@
  *   copy_directory.c  the tags of the finished file
  *   copy_level.c      LAYOUT=COG: overviews that the source has, each in a pass of its own
  *   copy_overview.c   LAYOUT=COG: overviews that are computed on the way
+ *   copy_statistics.c LAYOUT=COG: statistics of the bands, gathered on the way
  *   copy_cog.c        LAYOUT=COG: the levels, what waits in the spool, and the file made of it
  *   create_copy.c     the order of it all */
 #ifndef STF_COPY_H
 #define STF_COPY_H
 
 #include "account.h"
+#include "band_statistics.h"
 #include "derive.h"
 #include "discard.h"
 #include "encoder.h"
@@ -107,8 +109,10 @@ typedef struct stf_copy {
     stf_copy_overviews overviews;
     stf_spool *spool;
     uint64_t spool_bytes;
-    GDALDatasetH warped, masked; /* what the source was turned into, in this order; or NULL */
-    stf_tiling *tiling;          /* TILING_SCHEME, its name, and where the raster lies in it; or NULL */
+    bool source_has_statistics;      /* before it was turned into anything else */
+    stf_band_statistics *statistics; /* while they are gathered, and until they are in the tags; or NULL */
+    GDALDatasetH warped, masked;     /* what the source was turned into, in this order; or NULL */
+    stf_tiling *tiling;              /* TILING_SCHEME, its name, and where the raster lies in it; or NULL */
     char *tiling_name;
     int zoom_level, aligned_levels;
 } stf_copy;
@@ -178,6 +182,25 @@ void stf_copy_free_overviews(stf_copy_overviews *overviews);
 /* Images of the spool, and the tiles of one. */
 uint32_t stf_copy_images(const stf_copy *c);
 uint64_t stf_copy_image_tiles(const stf_copy *c, uint32_t image);
+/* The tags of the file, from those of a tiny one that GDAL writes; anew where the bands' metadata changed. */
+bool stf_copy_harvest(stf_copy *c, stf_error *err);
+
+/* The source, before it is turned into anything: whether it has statistics. */
+void stf_copy_find_statistics(stf_copy *c);
+/* Refuses statistics that cannot be gathered; after the planes are known. */
+bool stf_copy_check_statistics(const stf_copy *c, stf_error *err);
+/* What gathering them takes while the bands are copied: 0 where nobody asks for it. */
+uint64_t stf_copy_statistics_bytes(const stf_copy *c);
+/* Before the bands are copied, and after the mask was. */
+bool stf_copy_begin_statistics(stf_copy *c, stf_error *err);
+/* Shows in the stand-in the statistics that the file is to have: those gathered, if there are any by now, or none. */
+void stf_copy_show_statistics(const stf_copy *c, GDALDatasetH stand_in);
+/* After the bands were copied: puts them into the tags. */
+bool stf_copy_end_statistics(stf_copy *c, stf_error *err);
+/* The valid part of a tile of the raster's mask, which was copied before: a byte for each pixel, 0 or 255; and what that takes. */
+bool stf_copy_read_mask(const stf_copy *c, uint64_t tile, unsigned char *to, size_t row_bytes, stf_error *err);
+uint64_t stf_copy_read_mask_bytes(const stf_copy *c);
+
 /* All of the work once there is a plan. */
 bool stf_copy_write_cog(stf_copy *c, stf_error *err);
 

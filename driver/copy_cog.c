@@ -302,8 +302,8 @@ static bool copy_pixels(stf_copy *c, stf_error *err) {
     if (!c->budget)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the account");
     return stf_copy_levels(c, 0, done_by_levels, err) &&
-           stf_copy_mask(c, done_by_levels, done_by_levels + of_mask, err) &&
-           stf_copy_bands(c, done_by_levels + of_mask, DONE_BY_PIXELS, err);
+           stf_copy_mask(c, done_by_levels, done_by_levels + of_mask, err) && stf_copy_begin_statistics(c, err) &&
+           stf_copy_bands(c, done_by_levels + of_mask, DONE_BY_PIXELS, err) && stf_copy_end_statistics(c, err);
 }
 
 bool stf_copy_write_cog(stf_copy *c, stf_error *err) {

@@ -108,6 +108,11 @@ static bool read_bits(const stf_copy *c, uint32_t level, uint64_t tile, const st
                       size_t row_bytes, stf_error *err) {
     const stf_tile_format *format = level > 0 ? &c->mask.overviews.format : &c->mask.format;
     size_t packed = packed_row_bytes(format);
+    if (stf_spool_tile_bytes(c->spool, c->mask.image + level, tile) == 0) { /* left out: nothing is covered */
+        for (uint32_t y = 0; y < valid->height; y++)
+            memset(to + y * row_bytes, 0, valid->width);
+        return true;
+    }
     unsigned char *bits = inflate_tile(c, c->mask.image + level, tile, packed * format->height_px, err);
     bool is_one = level > 0 && stf_resample_is_of_bits(c->mask.overviews.resample);
     if (bits)
@@ -116,19 +121,26 @@ static bool read_bits(const stf_copy *c, uint32_t level, uint64_t tile, const st
     return bits != NULL;
 }
 
+bool stf_copy_read_mask(const stf_copy *c, uint64_t tile, unsigned char *to, size_t row_bytes, stf_error *err) {
+    stf_window valid = stf_geometry_tile_window(&c->mask.geometry, tile);
+    return read_bits(c, 0, tile, &valid, to, row_bytes, err);
+}
+
+uint64_t stf_copy_read_mask_bytes(const stf_copy *c) {
+    return reading_bytes(&c->mask.format);
+}
+
 static bool read_mask(void *context, uint32_t level, uint64_t tile, unsigned char *to, size_t row_bytes,
                       stf_error *err) {
     const stf_copy *c = context;
     const stf_overview_shape *shape = &c->mask.overviews.shape;
+    if (level == 0)
+        return stf_copy_read_mask(c, tile, to, row_bytes, err);
     uint32_t columns = stf_overview_columns(shape, level);
     stf_window valid = stf_overview_tile_window(shape, level, (uint32_t)(tile % columns), (uint32_t)(tile / columns));
-    if (level > 0 && stf_spool_tile_bytes(c->spool, values_image(c, level), tile) > 0)
+    if (stf_spool_tile_bytes(c->spool, values_image(c, level), tile) > 0)
         return read_values(c, level, tile, &valid, to, row_bytes, err);
-    if (stf_spool_tile_bytes(c->spool, c->mask.image + level, tile) > 0)
-        return read_bits(c, level, tile, &valid, to, row_bytes, err);
-    for (uint32_t y = 0; y < valid.height; y++) /* left out: nothing is covered */
-        memset(to + y * row_bytes, 0, valid.width);
-    return true;
+    return read_bits(c, level, tile, &valid, to, row_bytes, err);
 }
 
 /* --- describing -------------------------------------------------------------------------------- */

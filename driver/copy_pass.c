@@ -17,6 +17,7 @@ typedef struct copy_pass {
     stf_pipeline_result *result;
     const stf_discard *discard; /* the bands'; a mask loses nothing */
     const stf_copy_overviews *overviews;
+    stf_band_statistics *statistics; /* NULL: none are gathered */
 } copy_pass;
 
 static bool commit_tile(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err) {
@@ -70,6 +71,7 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
     job.sink.commit = commit_tile;
     job.progress = tell_progress;
     job.progress_data = pass;
+    job.statistics = pass->statistics;
     job.overviews = pass->overviews->resample ? &pass->overviews->job : NULL;
     if (!stf_pipeline_run(&job, pass->result, err))
         return false;
@@ -95,7 +97,8 @@ bool stf_copy_bands(stf_copy *c, double done_before, double done_by, stf_error *
                       .planned_decodes = planned_decodes,
                       .result = &c->result,
                       .discard = &c->discard,
-                      .overviews = &c->overviews};
+                      .overviews = &c->overviews,
+                      .statistics = c->statistics};
     bool done = run_pass(c, &pass, err);
     c->view_spill_bytes = stf_account_spilled_bytes(c->account);
     stf_source_destroy(c->source); /* its readers must not lie beside those of the mask */
@@ -123,7 +126,8 @@ static bool copy_mask_band(stf_copy *c, uint32_t band, double done_before, doubl
                       mask->plan.decodes,
                       &mask->result,
                       NULL,
-                      &mask->overviews};
+                      &mask->overviews,
+                      NULL};
     bool done = run_pass(c, &pass, err);
     stf_copy_close_mask(c);
     return done;

@@ -79,11 +79,12 @@ static int stand_in_flags(const stf_copy *c) {
     return flags;
 }
 
-static bool harvest(stf_copy *c, stf_error *err) {
+bool stf_copy_harvest(stf_copy *c, stf_error *err) {
     CSLConstList options = (CSLConstList)c->options.gtiff_options;
     GDALDatasetH stand_in = stf_gdal_stand_in(c->dataset, STAND_IN_PX, STAND_IN_PX, stand_in_flags(c));
     if (!stand_in)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the template of the output");
+    stf_copy_show_statistics(c, stand_in);
     stf_template_overview overview = c->level_count == 0 ? STF_TEMPLATE_OVERVIEW_NONE
                                      : c->levels_exist   ? STF_TEMPLATE_OVERVIEW_COPIED
                                                          : STF_TEMPLATE_OVERVIEW_COMPUTED;
@@ -190,6 +191,7 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
         return false;
     c->demand.cap_bytes = c->options.cap_bytes;
     c->demand.table_bytes = stf_add(c->demand.table_bytes, stf_copy_places_bytes(c));
+    c->demand.table_bytes = stf_add(c->demand.table_bytes, stf_copy_statistics_bytes(c));
     stf_copy_add_overviews(c, &c->overviews, &c->demand);
     return true;
 }
@@ -259,7 +261,7 @@ bool stf_copy_describe_pass(stf_copy *c, stf_error *err) {
 
 /* GTiff's own refusals come first; a format that the codec refuses fails before the first byte, too. */
 static bool describe_output(stf_copy *c, stf_error *err) {
-    if ((c->options.is_cog && !stf_copy_find_levels(c, err)) || !harvest(c, err))
+    if ((c->options.is_cog && !stf_copy_find_levels(c, err)) || !stf_copy_harvest(c, err))
         return false;
     c->source = create_source(c, err);
     if (!c->source || !describe_planes(c, err))
@@ -281,7 +283,7 @@ static bool describe_output(stf_copy *c, stf_error *err) {
                         "COPY_SRC_OVERVIEWS=YES is not supported with a mask beside the file: set "
                         "GDAL_TIFF_INTERNAL_MASK=YES");
     stf_copy_describe_levels(c);
-    return stf_copy_describe_overviews(c, err);
+    return stf_copy_check_statistics(c, err) && stf_copy_describe_overviews(c, err);
 }
 
 bool stf_copy_make_plan(stf_copy *c, stf_error *err) {

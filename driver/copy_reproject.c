@@ -272,6 +272,7 @@ bool stf_copy_wrap_source(stf_copy *c, CSLConstList options, stf_error *err) {
         return false;
     if (GDALGetRasterCount(c->dataset) == 0)
         return true; /* refused further on */
+    stf_copy_find_statistics(c);
     if (warp_options.asked && !reproject(c, &warp_options, err))
         return false;
     return !has_alpha_to_mask(c->dataset, options) || mask_by_alpha(c, err);

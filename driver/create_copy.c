@@ -132,6 +132,7 @@ static void release(stf_copy *c) {
     stf_tag_list_free(&c->result.codec_tags);
     stf_tag_list_free(&c->result.level_codec_tags);
     stf_copy_free_overviews(&c->overviews);
+    stf_band_statistics_destroy(c->statistics);
     stf_georef_free(&c->georef);
     stf_options_free(&c->options);
     stf_discard_free(&c->discard);

@@ -21,6 +21,9 @@ enum {
 };
 GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height, int flags);
 
+/* Puts these items in the place of all those that a band of it (from 1) shows in the default domain. Copied. */
+void stf_gdal_stand_in_set_items(GDALDatasetH stand_in, int band, CSLConstList items);
+
 /* A dataset that forwards everything to inner (which it owns and closes), and has one metadata
  * domain more. Leaves no sidecar. metadata is copied. */
 GDALDatasetH stf_gdal_with_domain(GDALDatasetH inner, const char *domain, CSLConstList metadata);

@@ -121,8 +121,14 @@ class StandInBand final : public GDALRasterBand {
 
     const char *GetDescription() const override { return m_source->GetDescription(); }
     char **GetMetadataDomainList() override { return m_source->GetMetadataDomainList(); }
-    StringList GetMetadata(const char *domain) override { return m_source->GetMetadata(domain); }
+    StringList GetMetadata(const char *domain) override {
+        return ShowsItems(domain) ? m_items.List() : m_source->GetMetadata(domain);
+    }
     const char *GetMetadataItem(const char *name, const char *domain) override;
+    void SetItems(CSLConstList items) {
+        m_items.Assign(CSLDuplicate(const_cast<char **>(items)), TRUE);
+        m_has_items = true;
+    }
     double GetNoDataValue(int *success) override { return m_source->GetNoDataValue(success); }
     int64_t GetNoDataValueAsInt64(int *success) override { return m_source->GetNoDataValueAsInt64(success); }
     uint64_t GetNoDataValueAsUInt64(int *success) override { return m_source->GetNoDataValueAsUInt64(success); }
@@ -153,9 +159,13 @@ class StandInBand final : public GDALRasterBand {
     }
 
   private:
+    bool ShowsItems(const char *domain) const { return m_has_items && (domain == nullptr || *domain == '\0'); }
+
     GDALRasterBand *m_source; // not owned
     GDALRasterBand *m_mask;   // the dataset's; or null
     std::unique_ptr<GDALRasterBand> m_overview;
+    CPLStringList m_items; // instead of the source's
+    bool m_has_items = false;
 
     CPL_DISALLOW_COPY_ASSIGN(StandInBand)
 };
@@ -183,7 +193,7 @@ StandInDataset::StandInDataset(GDALDataset *source, int width, int height, int f
 const char *StandInBand::GetMetadataItem(const char *name, const char *domain) {
     if (domain != nullptr && EQUAL(domain, "IMAGE_STRUCTURE") && EQUAL(name, "PIXELTYPE"))
         return CSLFetchNameValue(m_source->GetMetadata(domain), name);
-    return m_source->GetMetadataItem(name, domain);
+    return ShowsItems(domain) ? m_items.FetchNameValue(name) : m_source->GetMetadataItem(name, domain);
 }
 
 class UnreadableBand final : public GDALRasterBand {
@@ -272,6 +282,10 @@ class LevelDataset final : public GDALDataset {
 
 GDALDatasetH stf_gdal_stand_in(GDALDatasetH source, int width, int height, int flags) {
     return GDALDataset::ToHandle(new StandInDataset(GDALDataset::FromHandle(source), width, height, flags));
+}
+
+void stf_gdal_stand_in_set_items(GDALDatasetH stand_in, int band, CSLConstList items) {
+    static_cast<StandInBand *>(GDALDataset::FromHandle(stand_in)->GetRasterBand(band))->SetItems(items);
 }
 
 GDALDatasetH stf_gdal_unreadable(GDALDatasetH shape, const char *description) {

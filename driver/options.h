@@ -53,6 +53,12 @@ typedef enum {
     STF_OVERVIEWS_NONE
 } stf_overviews;
 
+typedef enum {
+    STF_STATISTICS_AUTO, /* those of the source are kept, as far as they are true of the result */
+    STF_STATISTICS_YES,  /* computed */
+    STF_STATISTICS_NO    /* left out */
+} stf_statistics;
+
 /* What only LAYOUT=COG has. */
 typedef struct stf_cog_options {
     stf_overviews overviews;
@@ -60,6 +66,7 @@ typedef struct stf_cog_options {
     char *overview_resampling; /* in capitals (owned); NULL: what GDAL takes for the raster */
     uint32_t overview_block_px;
     stf_codec overview_codec;
+    stf_statistics statistics;
     bool tile_interleave; /* INTERLEAVE=TILE: pixel_interleave is false, and the planes of a tile follow each other */
 } stf_cog_options;
 

@@ -262,15 +262,15 @@ static bool parse_overview_codec(CSLConstList user_options, const stf_raster *ra
     return done && stf_options_check_codec(&of_overviews, raster, err);
 }
 
-/* AUTO is what we do: those that the source has are kept. */
-static bool parse_statistics(CSLConstList user_options, stf_error *err) {
-    const char *text = CSLFetchNameValueDef(user_options, "STATISTICS", "AUTO");
-    return EQUAL(text, "AUTO") ||
-           stf_fail(
-               err, CPLE_NotSupported,
-               "STATISTICS=%s is not supported: those that the source has are kept, none are computed. gdalinfo -stats "
-               "of the output computes them",
-               text);
+static bool parse_statistics(CSLConstList user_options, stf_cog_options *cog, stf_error *err) {
+    bool computed = false;
+    cog->statistics = STF_STATISTICS_AUTO;
+    if (EQUAL(CSLFetchNameValueDef(user_options, "STATISTICS", "AUTO"), "AUTO"))
+        return true;
+    if (!stf_options_get_bool(user_options, "STATISTICS", &computed, err))
+        return false;
+    cog->statistics = computed ? STF_STATISTICS_YES : STF_STATISTICS_NO;
+    return true;
 }
 
 static bool parse_interleave(CSLConstList user_options, stf_options *out, stf_error *err) {
@@ -406,8 +406,9 @@ bool stf_options_parse_cog(CSLConstList user_options, const stf_raster *raster, 
     stf_cog_options *cog = &out->cog;
     cog->overview_block_px = overview_block_px(out);
     bool done = parse_overviews(user_options, cog, err) &&
-                parse_resampling(user_options, &cog->overview_resampling, err) && parse_statistics(user_options, err) &&
-                parse_interleave(user_options, out, err) && parse_overview_codec(user_options, raster, out, err);
+                parse_resampling(user_options, &cog->overview_resampling, err) &&
+                parse_statistics(user_options, cog, err) && parse_interleave(user_options, out, err) &&
+                parse_overview_codec(user_options, raster, out, err);
     if (done)
         collect_template_options(user_options, out);
     else

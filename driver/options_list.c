@@ -136,6 +136,10 @@ static const option_entry option_entries[] = {
     {"RES", "float", NULL, NULL, NULL, NULL, "COG: resolution of a reprojection", COMPRESSION_NONE},
     {"EXTENT", "string", NULL, NULL, NULL, NULL, "COG: extent of a reprojection, as minx,miny,maxx,maxy",
      COMPRESSION_NONE},
+    {"STATISTICS", "string-select", "AUTO", NULL, NULL, "AUTO|YES=TRUE=ON=1|NO=FALSE=OFF=0",
+     "COG: whether statistics of the bands are in the file. YES computes them on the way, AUTO keeps those of the "
+     "source",
+     COMPRESSION_NONE},
     {"ADD_ALPHA", "boolean", "YES", NULL, NULL, NULL,
      "COG: whether a reprojection adds an alpha band where there is no nodata", COMPRESSION_NONE},
     {"SOURCE_ICC_PROFILE", "string", NULL, NULL, NULL, NULL, "ICC profile, in base64", COMPRESSION_NONE},

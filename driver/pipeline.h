@@ -19,6 +19,7 @@
 #define STF_PIPELINE_H
 
 #include "assembly.h"
+#include "band_statistics.h"
 #include "cpl_progress.h"
 #include "discard.h"
 #include "encoder.h"
@@ -78,6 +79,7 @@ typedef struct stf_pipeline_job {
     stf_sparse sparse;                       /* all zero: every tile is written */
     const stf_discard *discard;              /* what the samples of a tile lose before it is encoded; NULL: nothing */
     const stf_pipeline_overviews *overviews; /* NULL: none */
+    stf_band_statistics *statistics;         /* sees every tile as it was read; NULL: nobody does */
 } stf_pipeline_job;
 
 typedef struct stf_pipeline_result {

@@ -119,6 +119,13 @@ static bool add_to_overviews(stf_pipeline *p, uint32_t number, const stf_tile_jo
 
 /* --- tiles of the raster ----------------------------------------------------------------------- */
 
+/* value: see add_to_overviews. */
+static bool add_to_statistics(stf_pipeline *p, const stf_tile_job *job, const stf_uniform *value, stf_error *err) {
+    const void *pixels = value ? NULL : stf_pool_item(p->slots, job->slot);
+    return !p->job->statistics ||
+           stf_band_statistics_add(p->job->statistics, job->tile, pixels, p->job->format->width_px, value, err);
+}
+
 /* Under the lock: what a constant comes to, where that is known already. */
 static bool find_constant(stf_pipeline *p, stf_tile_job *job) {
     job->encoded = stf_uniform_store_find(p->uniforms, &job->value, job->rows, &job->encoded_bytes);
@@ -181,13 +188,14 @@ static bool encode_pixels(stf_pipeline *p, uint32_t number, stf_tile_job *job, s
                               &job->encoded_bytes, err);
 }
 
-/* Without the lock. value: see add_to_overviews. The overviews come first: the tile is encoded in its place. */
+/* Without the lock. value: see add_to_overviews. These come first: the tile is encoded in its place, and what DISCARD_LSB
+ * takes from it is in neither. */
 static bool encode(stf_pipeline *p, uint32_t number, stf_tile_job *job, bool no_slot, const stf_uniform *value,
                    stf_error *err) {
     stf_messages_begin(&p->messages);
     bool done =
         (no_slot || stf_assembly_finish(p->assembly, job->tile, job->slot, p->job->format->tiled, &job->rows, err)) &&
-        add_to_overviews(p, number, job, value, err) &&
+        add_to_statistics(p, job, value, err) && add_to_overviews(p, number, job, value, err) &&
         (no_slot || is_done_already(p, job) || encode_pixels(p, number, job, err));
     stf_messages_end();
     return done;
@@ -219,7 +227,7 @@ bool stf_pipeline_step_encode(stf_pipeline *p, uint32_t number) {
     bool done = no_slot || job->slot != STF_NO_SLOT || stf_pool_take(p->slots, &job->slot, &err);
     job->sequence = p->next_start++;
     job->state = JOB_ENCODING;
-    if (done && (!no_slot || p->overview)) {
+    if (done && (!no_slot || p->overview || p->job->statistics)) {
         stf_pipeline_unlock(p);
         done = encode(p, number, job, no_slot, one_value ? &value : NULL, &err);
         stf_pipeline_lock(p);

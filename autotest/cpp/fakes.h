@@ -355,7 +355,8 @@ struct Copy {
                                       this,
                                       {},
                                       nullptr,
-                                      overviews};
+                                      overviews,
+                                      nullptr};
         stf_pipeline_result result{};
         CPLPushErrorHandlerEx(handler, handler_data);
         std::thread([] {}).join(); // ThreadSanitizer adds one of its own beside the first
