@@ -207,26 +207,83 @@ bool stf_overview_is_cancelled(stf_overview *overview, stf_error *err) {
     return overview->failed;
 }
 
-void stf_overview_cancel(stf_overview *overview, const stf_error *err) {
-    CPLAcquireMutex(overview->mutex, 1000.0);
+void stf_overview_changed(stf_overview *overview) {
+    overview->changes++;
+    overview->idle = 0;
+    CPLCondBroadcast(overview->changed);
+}
+
+static void fail(stf_overview *overview, const stf_error *err) {
     if (!overview->failed)
         overview->error = *err;
     overview->failed = true;
-    CPLCondBroadcast(overview->changed);
+    stf_overview_changed(overview);
+}
+
+void stf_overview_cancel(stf_overview *overview, const stf_error *err) {
+    CPLAcquireMutex(overview->mutex, 1000.0);
+    fail(overview, err);
     CPLReleaseMutex(overview->mutex);
 }
 
-static bool neighbours_are_composed(const stf_overview_link *link, const stf_overview_source *source) {
-    const uint32_t *done = &link->rows_done[(size_t)source->plane * link->columns + source->column];
+static void check_standstill(stf_overview *overview) {
+    stf_error err = {0};
+    if (overview->failed || overview->inside == 0 || overview->idle < overview->inside ||
+        overview->begun < overview->end_sequence)
+        return;
+    stf_fail(&err, CPLE_AppDefined, "Internal error: the making of overviews came to a standstill with %u workers",
+             overview->inside);
+    fail(overview, &err);
+}
+
+bool stf_overview_wait(stf_overview *overview, bool (*ready)(const void *context), const void *context,
+                       stf_error *err) {
+    uint64_t seen = overview->changes - 1;
+    while (!overview->failed && !ready(context)) {
+        if (seen != overview->changes) {
+            seen = overview->changes;
+            overview->idle++;
+            check_standstill(overview);
+        } else
+            CPLCondWait(overview->changed, overview->mutex);
+    }
+    return !stf_overview_is_cancelled(overview, err);
+}
+
+static void enter(stf_overview *overview, uint64_t sequence) {
+    CPLAcquireMutex(overview->mutex, 1000.0);
+    overview->inside++;
+    overview->begun++;
+    if (sequence >= overview->end_sequence)
+        overview->end_sequence = sequence + 1;
+    CPLReleaseMutex(overview->mutex);
+}
+
+static void leave(stf_overview *overview) {
+    CPLAcquireMutex(overview->mutex, 1000.0);
+    overview->inside--;
+    check_standstill(overview);
+    CPLReleaseMutex(overview->mutex);
+}
+
+/* What one worker waits for. */
+typedef struct awaited {
+    const stf_overview_link *link;
+    const stf_overview_source *source;
+} awaited;
+
+static bool neighbours_are_composed(const void *context) {
+    const awaited *of = context;
+    const stf_overview_source *source = of->source;
+    const uint32_t *done = &of->link->rows_done[(size_t)source->plane * of->link->columns + source->column];
     return done[0] >= source->row && (source->column == 0 || done[-1] > source->row);
 }
 
 static bool wait_for_neighbours(stf_overview *overview, const stf_overview_link *link,
                                 const stf_overview_source *source, stf_error *err) {
+    const awaited of = {link, source};
     CPLAcquireMutex(overview->mutex, 1000.0);
-    while (!overview->failed && !neighbours_are_composed(link, source))
-        CPLCondWait(overview->changed, overview->mutex);
-    bool go_on = !stf_overview_is_cancelled(overview, err);
+    bool go_on = stf_overview_wait(overview, neighbours_are_composed, &of, err);
     CPLReleaseMutex(overview->mutex);
     return go_on;
 }
@@ -234,15 +291,20 @@ static bool wait_for_neighbours(stf_overview *overview, const stf_overview_link 
 static void tell_neighbours(stf_overview *overview, stf_overview_link *link, const stf_overview_source *source) {
     CPLAcquireMutex(overview->mutex, 1000.0);
     link->rows_done[(size_t)source->plane * link->columns + source->column] = source->row + 1;
-    CPLCondBroadcast(overview->changed);
+    stf_overview_changed(overview);
     CPLReleaseMutex(overview->mutex);
 }
 
-static bool wait_for_turn(stf_overview *overview, const stf_overview_link *link, uint64_t sequence, stf_error *err) {
+static bool is_its_turn(const void *context) {
+    const awaited *of = context;
+    return of->link->turn == of->source->sequence;
+}
+
+static bool wait_for_turn(stf_overview *overview, const stf_overview_link *link, const stf_overview_source *source,
+                          stf_error *err) {
+    const awaited of = {link, source};
     CPLAcquireMutex(overview->mutex, 1000.0);
-    while (!overview->failed && link->turn != sequence)
-        CPLCondWait(overview->changed, overview->mutex);
-    bool go_on = !stf_overview_is_cancelled(overview, err);
+    bool go_on = stf_overview_wait(overview, is_its_turn, &of, err);
     CPLReleaseMutex(overview->mutex);
     return go_on;
 }
@@ -250,7 +312,7 @@ static bool wait_for_turn(stf_overview *overview, const stf_overview_link *link,
 static void end_turn(stf_overview *overview, stf_overview_link *link) {
     CPLAcquireMutex(overview->mutex, 1000.0);
     link->turn++;
-    CPLCondBroadcast(overview->changed);
+    stf_overview_changed(overview);
     CPLReleaseMutex(overview->mutex);
 }
 
@@ -326,7 +388,7 @@ static bool descend(stf_overview *overview, stf_overview_link *link, stf_overvie
     bool known = false;
     completed->count = 0;
     if (!compute(overview, link, worker, source, &window, &operand, &known, err) ||
-        !wait_for_turn(overview, link, source->sequence, err) ||
+        !wait_for_turn(overview, link, source, err) ||
         !stf_overview_put(overview, link, source->plane, &window, known ? NULL : worker->result,
                           known ? &operand.value : NULL, completed, err))
         return false;
@@ -398,9 +460,13 @@ bool stf_overview_add(stf_overview *overview, uint32_t worker, uint64_t sequence
     stf_error failure = {0};
     if (overview->shape->level_count == 1)
         return true;
-    if (ready_worker(overview, worker, &failure) && add_to_children(overview, worker, &source, &failure))
+    enter(overview, sequence);
+    bool done = ready_worker(overview, worker, &failure) && add_to_children(overview, worker, &source, &failure);
+    if (!done)
+        stf_overview_cancel(overview, &failure);
+    leave(overview);
+    if (done)
         return true;
-    stf_overview_cancel(overview, &failure);
     if (err && !err->number)
         *err = failure;
     return false;

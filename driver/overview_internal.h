@@ -61,6 +61,9 @@ struct stf_overview {
     const stf_overview_shape *shape;
     CPLMutex *mutex; /* over all that changes, but what the turn covers */
     CPLCond *changed;
+    uint64_t changes;      /* of what anybody may wait for */
+    uint32_t inside, idle; /* workers that bring a tile; ... of these, that wait for another change than the last */
+    uint64_t begun, end_sequence; /* tiles brought so far; and one more than the greatest of their numbers */
     bool failed;
     stf_error error;
     size_t pixel_bytes;                           /* of the plane with the most bands */
@@ -91,6 +94,11 @@ typedef struct stf_overview_operand {
 
 size_t stf_overview_pixel_bytes(const stf_overview_shape *shape, uint32_t plane);
 bool stf_overview_is_cancelled(stf_overview *overview, stf_error *err); /* under the mutex */
+/* Under the mutex: something changed that somebody may wait for. */
+void stf_overview_changed(stf_overview *overview);
+/* Under the mutex: waits until it is ready; false: cancelled. All that is waited for comes of tiles that were begun
+ * before: where all of them were brought, and all workers wait, nobody ever goes on, and the pyramid fails. */
+bool stf_overview_wait(stf_overview *overview, bool (*ready)(const void *context), const void *context, stf_error *err);
 
 /* --- margins */
 uint64_t stf_overview_margin_bytes(const stf_overview_shape *shape, uint32_t level, bool with_mask);

@@ -37,13 +37,15 @@ void stf_overview_tiles_destroy(stf_overview_link *link) {
 
 /* --- homes ------------------------------------------------------------------------------------- */
 
+static bool has_place(const void *context) {
+    const stf_overview_link *link = context;
+    return (link->slots ? stf_pool_free_items(link->slots) : link->regions_free) > 0;
+}
+
 /* Waits until a slot (or region) of the level is free. */
 static bool take_place(stf_overview *overview, stf_overview_link *link, uint32_t *place, stf_error *err) {
-    bool done;
     CPLAcquireMutex(overview->mutex, 1000.0);
-    while (!overview->failed && (link->slots ? stf_pool_free_items(link->slots) : link->regions_free) == 0)
-        CPLCondWait(overview->changed, overview->mutex);
-    done = !stf_overview_is_cancelled(overview, err);
+    bool done = stf_overview_wait(overview, has_place, link, err);
     if (done && link->slots)
         done = stf_pool_take(link->slots, place, err);
     else if (done) {
@@ -62,7 +64,7 @@ void stf_overview_let_go(stf_overview *overview, stf_overview_link *link, uint32
         stf_spill_give(overview->spill, place);
         link->regions_free++;
     }
-    CPLCondBroadcast(overview->changed);
+    stf_overview_changed(overview);
     CPLReleaseMutex(overview->mutex);
 }
 

@@ -9,6 +9,7 @@ typedef struct worker {
     bool reads, fills, encodes, commits;
     char **config; /* the caller's thread-local configuration options */
     CPLJoinableThread *thread;
+    uint64_t idle_since; /* so many steps were done when it found nothing to do */
 } worker;
 
 void stf_pipeline_lock(stf_pipeline *p) {
@@ -198,13 +199,36 @@ static bool step(worker *w) {
            (w->encodes && stf_pipeline_step_encode(p, w->number));
 }
 
+/* Where no thread finds anything to do, and none is at work, nothing will ever change. Broadcasts wake those that slept
+ * through the last step. True: nothing was done. */
+static bool found_nothing(worker *w) {
+    stf_pipeline *p = w->pipeline;
+    if (step(w)) {
+        p->steps++;
+        p->idle = 0;
+        return false;
+    }
+    if (w->idle_since == p->steps)
+        return true;
+    w->idle_since = p->steps;
+    p->idle++;
+    if (p->idle == p->threads && !finished(p)) {
+        stf_error err = {0};
+        stf_fail(&err, CPLE_AppDefined,
+                 "Internal error: the copy came to a standstill after " CPL_FRMT_GUIB " of " CPL_FRMT_GUIB " tiles",
+                 (GUIntBig)p->next_commit, (GUIntBig)p->tile_count);
+        stf_pipeline_fail(p, &err);
+    }
+    return true;
+}
+
 static void run_worker(void *data) {
     worker *w = data;
     stf_pipeline *p = w->pipeline;
     CPLSetThreadLocalConfigOptions((const char *const *)w->config);
     stf_pipeline_lock(p);
     while (!finished(p))
-        if (!step(w))
+        if (found_nothing(w) && !finished(p))
             CPLCondWait(p->changed, p->mutex);
     stf_pipeline_unlock(p);
     CPLSetThreadLocalConfigOptions(NULL);
@@ -215,8 +239,10 @@ static void run_caller(worker *w) {
     stf_pipeline_lock(p);
     while (!finished(p)) {
         bool idle = false;
-        if (!step(w))
+        if (found_nothing(w) && !finished(p))
             idle = CPLCondTimedWait(p->changed, p->mutex, 0.1) == COND_TIMED_WAIT_TIME_OUT;
+        if (idle && p->idle > 0)
+            CPLCondBroadcast(p->changed);
         tell_progress(p, idle);
     }
     CPLCondBroadcast(p->changed);
@@ -228,8 +254,9 @@ static void run(stf_pipeline *p, worker *workers, uint32_t count) {
     bool alone = count == 0, parallel = job->demand->parallel_read;
     char **config = CPLGetThreadLocalConfigOptions();
     uint32_t started = 0;
+    p->threads = count + 1;
     for (; started < count; started++) {
-        worker w = {p, started, parallel, true, true, false, config, NULL};
+        worker w = {p, started, parallel, true, true, false, config, NULL, UINT64_MAX};
         workers[started] = w;
         workers[started].thread = CPLCreateJoinableThread(run_worker, &workers[started]);
         if (!workers[started].thread)
@@ -242,7 +269,7 @@ static void run(stf_pipeline *p, worker *workers, uint32_t count) {
         stf_pipeline_fail(p, &err);
         stf_pipeline_unlock(p);
     }
-    worker caller = {p, 0, alone || !parallel, alone || !parallel, alone, true, NULL, NULL};
+    worker caller = {p, 0, alone || !parallel, alone || !parallel, alone, true, NULL, NULL, UINT64_MAX};
     run_caller(&caller);
     for (uint32_t i = 0; i < started; i++)
         CPLJoinThread(workers[i].thread);

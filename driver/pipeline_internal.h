@@ -63,7 +63,10 @@ typedef struct stf_pipeline {
     stf_uniform_store *level_uniforms;
     stf_overview *overview; /* NULL: no overviews */
     stf_overview_job overview_job;
-    double told; /* the progress last reported */
+    double told;      /* the progress last reported */
+    uint64_t steps;   /* that were done */
+    uint32_t threads; /* at work, the caller's included */
+    uint32_t idle;    /* threads that found nothing to do since the last step was done */
 } stf_pipeline;
 
 /* The lock covers all of it, but where a comment says otherwise. */

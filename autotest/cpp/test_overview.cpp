@@ -675,4 +675,19 @@ TEST(Overview, a_failure_wakes_everybody) {
     }
 }
 
+TEST(Overview, a_standstill_is_told) {
+    // Tiles that come before those above them wait for what will never be: all workers, for ever.
+    GDALAllRegister();
+    Raster raster = make_raster(700, 700, 1, GDT_Byte, 24);
+    for (const uint32_t threads : {1u, 4u}) {
+        Pyramid pyramid(raster, 32, -1, "AVERAGE", describe_nothing);
+        Order order = row_by_row(pyramid.shape);
+        std::swap(order[2], order[2 + stf_overview_columns(&pyramid.shape, 0)]);
+        pyramid.stalls = threads > 1;
+        pyramid.run(order, threads);
+        EXPECT_FALSE(pyramid.done);
+        EXPECT_NE(std::string(pyramid.err.text).find("standstill"), std::string::npos) << pyramid.err.text;
+    }
+}
+
 } // namespace

@@ -359,6 +359,23 @@ TEST(Pipeline, account_that_is_too_small) {
     EXPECT_EQ(copy.err.number, CPLE_OutOfMemory);
 }
 
+TEST(Pipeline, a_standstill_is_told) {
+    // The plan has fewer slots than there are open tiles: no thread can go on, and all would wait for ever.
+    for (const uint32_t threads : {1u, 3u})
+        for (const bool parallel : {true, false}) {
+            Copy copy(busy_layout());
+            copy.demand.threads = threads;
+            copy.demand.parallel_read = parallel;
+            copy.demand.cap_bytes = 64 << 20;
+            ASSERT_NO_FATAL_FAILURE(copy.make_plan());
+            ASSERT_EQ(copy.plan.regions, 0u);
+            copy.plan.slots = 1;
+            copy.plan.reserved_slots = 0;
+            ASSERT_NO_FATAL_FAILURE(fail_with_plan(copy));
+            EXPECT_NE(std::string(copy.err.text).find("standstill"), std::string::npos) << copy.err.text;
+        }
+}
+
 // --- what GDAL says -----------------------------------------------------------------------------------
 
 struct Heard {
