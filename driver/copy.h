@@ -121,12 +121,15 @@ typedef struct stf_copy {
 bool stf_copy_derive(stf_copy *c, CSLConstList options, stf_error *err);
 /* Then: puts in the dataset's place what it is turned into before it is copied. */
 bool stf_copy_wrap_source(stf_copy *c, CSLConstList options, stf_error *err);
+stf_sample_kind stf_copy_kind_of(GDALDataType type);
 /* Sets type and raster from the source. */
 void stf_copy_describe_raster(stf_copy *c);
 /* After the options were read: source, planes, tags, demand and plan; warns of a raised cap, or refuses it. */
 bool stf_copy_make_plan(stf_copy *c, stf_error *err);
 /* stf_plan_make, with a share for the views that joined the account. */
 bool stf_copy_plan_with_views(stf_copy *c, stf_error *err);
+/* The format of the tiles, of type, raster, options and harvested tags. */
+void stf_copy_describe_tiles(stf_copy *c);
 /* A demand but for the cap: what this source and these tiles take. Its tables are those of the pipeline and the source; the
  * caller adds the file's. */
 bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const stf_tile_format *format,

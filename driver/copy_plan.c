@@ -10,7 +10,7 @@
 #define STAND_IN_PX 16
 #define TIFFTAG_GDAL_NODATA 42113
 
-static stf_sample_kind kind_of(GDALDataType type) {
+stf_sample_kind stf_copy_kind_of(GDALDataType type) {
     if (GDALDataTypeIsComplex(type))
         return type == GDT_CInt16 || type == GDT_CInt32 ? STF_COMPLEX_INT : STF_COMPLEX_FLOAT;
     if (GDALDataTypeIsFloating(type))
@@ -62,7 +62,7 @@ void stf_copy_describe_raster(stf_copy *c) {
     c->raster.height_px = (uint32_t)GDALGetRasterYSize(c->dataset);
     c->raster.bands = (uint32_t)GDALGetRasterCount(c->dataset);
     c->raster.sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(c->type);
-    c->raster.kind = kind_of(c->type);
+    c->raster.kind = stf_copy_kind_of(c->type);
     if (c->raster.bands > 0)
         c->raster.source_bits = source_bits(GDALGetRasterBand(c->dataset, 1));
     c->raster.source_interleave_band = interleave && EQUAL(interleave, "BAND");
@@ -104,7 +104,7 @@ static uint16_t harvested_short(const stf_copy *c, uint16_t tag, uint16_t otherw
     return found && found->type == TIFF_SHORT && found->count >= 1 ? *(const uint16_t *)found->values : otherwise;
 }
 
-static void describe_tiles(stf_copy *c) {
+void stf_copy_describe_tiles(stf_copy *c) {
     stf_tile_format *format = &c->format;
     bool together = c->options.pixel_interleave;
     format->codec = c->options.codec;
@@ -266,7 +266,7 @@ static bool describe_output(stf_copy *c, stf_error *err) {
     c->source = create_source(c, err);
     if (!c->source || !describe_planes(c, err))
         return false;
-    describe_tiles(c);
+    stf_copy_describe_tiles(c);
     if (!describe_what_is_left_out(c, err))
         return false;
     stf_encoder *trial = stf_encoder_create(&c->format, err);

@@ -7,6 +7,7 @@
 #include "own_datasets.h"
 
 #define STF_DRIVER_NAME "StreamTIFF"
+#define STF_WRITER_NAME "StreamTIFFWriter"
 
 // GDAL 3.13 made lists const that were not.
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 13, 0)

@@ -327,6 +327,16 @@ static bool harvest(const char *driver_name, GDALDatasetH stand_in, const char *
     return stf_fail(err, local.number, "%s", local.text);
 }
 
+bool stf_georef_take(const char *name, stf_georef *out, stf_error *err) {
+    vsi_l_offset size = 0;
+    tiff_bytes tiff = {VSIGetMemFileBuffer(name, &size, FALSE), 0};
+    tiff.size = tiff.data ? size : 0;
+    if (parse(&tiff, out, err) && stf_side_files_read(name, &out->side_files, err))
+        return true;
+    stf_georef_free(out);
+    return false;
+}
+
 bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
                         stf_error *err) {
     return harvest("GTiff", stand_in, target, strict, template_options(options), parse, out, err);

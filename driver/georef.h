@@ -35,6 +35,10 @@ typedef struct stf_georef {
 bool stf_georef_harvest(GDALDatasetH stand_in, const char *target, bool strict, CSLConstList options, stf_georef *out,
                         stf_error *err);
 
+/* The tags and side files of a template in /vsimem that somebody else made: a classic TIFF in the host's byte order. out is
+ * all zero before. */
+bool stf_georef_take(const char *name, stf_georef *out, stf_error *err);
+
 typedef enum {
     STF_TEMPLATE_OVERVIEW_NONE,
     STF_TEMPLATE_OVERVIEW_COMPUTED,

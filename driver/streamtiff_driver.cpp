@@ -3,6 +3,7 @@
 #include "cached_dataset.h"
 #include "create_copy.h"
 #include "gdal_names.h"
+#include "gdal_writer.h"
 #include "options.h"
 
 #include "cpl_conv.h"
@@ -26,16 +27,14 @@ GDALDataset *CreateCopy(const char *target, GDALDataset *source, int strict, Str
 
 extern "C" STF_EXPORT void GDALRegister_StreamTIFF(void);
 
-// Opens by its prefix, and has no file extension: an unlisted plugin stands before GTiff and would take its files.
-// No Create: programs hand over a dataset to pull from only where there is none.
-void GDALRegister_StreamTIFF(void) {
-    if (!GDAL_CHECK_VERSION(STF_DRIVER_NAME) || GDALGetDriverByName(STF_DRIVER_NAME) != nullptr)
-        return;
+namespace {
+
+GDALDriver *NewDriver(const char *name, const char *long_name) {
     GDALDriver *driver = new GDALDriver();
-    driver->SetDescription(STF_DRIVER_NAME);
+    driver->SetDescription(name);
     driver->SetMetadataItem(GDAL_DCAP_RASTER, "YES");
     driver->SetMetadataItem(GDAL_DCAP_VIRTUALIO, "YES");
-    driver->SetMetadataItem(GDAL_DMD_LONGNAME, "GeoTIFF streamed under a memory cap");
+    driver->SetMetadataItem(GDAL_DMD_LONGNAME, long_name);
     driver->SetMetadataItem(GDAL_DMD_HELPTOPIC, "drivers/raster/streamtiff.html");
     driver->SetMetadataItem(GDAL_DMD_CREATIONDATATYPES, "Byte "
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
@@ -46,10 +45,28 @@ void GDALRegister_StreamTIFF(void) {
     char *option_list = stf_options_list_xml();
     driver->SetMetadataItem(GDAL_DMD_CREATIONOPTIONLIST, option_list);
     CPLFree(option_list);
+    driver->pfnCreateCopy = CreateCopy;
+    return driver;
+}
+
+} // namespace
+
+// Opens by its prefix, and has no file extension: an unlisted plugin stands before GTiff and would take its files.
+// No Create: programs hand over a dataset to pull from only where there is none. Those that push windows have a driver
+// of their own, with an extension that no other driver has: lists of formats leave out a driver without one.
+void GDALRegister_StreamTIFF(void) {
+    if (!GDAL_CHECK_VERSION(STF_DRIVER_NAME) || GDALGetDriverByName(STF_DRIVER_NAME) != nullptr)
+        return;
+    GDALDriver *driver = NewDriver(STF_DRIVER_NAME, "GeoTIFF streamed under a memory cap");
     driver->SetMetadataItem(GDAL_DMD_CONNECTION_PREFIX, STF_VIEW_PREFIX);
     driver->SetMetadataItem(GDAL_DMD_OPENOPTIONLIST, stf_view_option_list);
     driver->pfnIdentify = StreamTIFFIdentify;
     driver->pfnOpen = StreamTIFFOpen;
-    driver->pfnCreateCopy = CreateCopy;
     GetGDALDriverManager()->RegisterDriver(driver);
+    GDALDriver *writer =
+        NewDriver(STF_WRITER_NAME, "GeoTIFF streamed under a memory cap, for programs that write windows");
+    writer->SetMetadataItem(GDAL_DMD_EXTENSION, "stif");
+    writer->SetMetadataItem(GDAL_DMD_EXTENSIONS, "stif");
+    writer->pfnCreate = StreamTIFFWriterCreate;
+    GetGDALDriverManager()->RegisterDriver(writer);
 }

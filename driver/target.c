@@ -83,7 +83,7 @@ bool stf_target_can_have_sidecar(const char *name) {
 static bool open_beside(stf_target *target, stf_error *err) {
     target->path = stf_scratch_name(target->name, "tmp");
     errno = 0;
-    target->stream = VSIFOpenL(target->path, "wb");
+    target->stream = VSIFOpenL(target->path, "wb+");
     if (target->stream)
         return true;
     stf_fail(err, CPLE_OpenFailed, "Cannot create %s beside the target: %s", target->path,
@@ -148,6 +148,34 @@ bool stf_target_patch(stf_target *target, const void *data, size_t bytes, stf_er
 
 uint64_t stf_target_bytes(const stf_target *target) {
     return target->bytes;
+}
+
+/* A write that fell short is the file's end: nothing is to be trusted afterwards. */
+static bool go_to_end(stf_target *target, bool done, stf_error *err) {
+    if (VSIFSeekL(target->stream, target->bytes, SEEK_SET) == 0)
+        return done;
+    target->failed = true;
+    return stf_fail(err, CPLE_FileIO, "Cannot go to the end of %s", target->path);
+}
+
+bool stf_target_overwrite(stf_target *target, uint64_t offset, const void *data, size_t bytes, stf_error *err) {
+    if (target->failed)
+        return stf_fail(err, CPLE_FileIO, "An earlier write to %s failed", target->path);
+    errno = 0;
+    bool done = VSIFSeekL(target->stream, offset, SEEK_SET) == 0 && VSIFWriteL(data, 1, bytes, target->stream) == bytes;
+    if (!done) {
+        target->failed = true;
+        return fail_write(target->path, bytes, offset, err);
+    }
+    return go_to_end(target, true, err);
+}
+
+bool stf_target_read(stf_target *target, uint64_t offset, void *data, size_t bytes, stf_error *err) {
+    bool done = VSIFSeekL(target->stream, offset, SEEK_SET) == 0 && VSIFReadL(data, 1, bytes, target->stream) == bytes;
+    if (!done)
+        stf_fail(err, CPLE_FileIO, "Cannot read %llu bytes at offset %llu back from %s", (unsigned long long)bytes,
+                 (unsigned long long)offset, target->path);
+    return go_to_end(target, done, err);
 }
 
 /* --- finishing --------------------------------------------------------------------------------- */

@@ -26,6 +26,9 @@ bool stf_target_write(void *sink, const void *data, size_t bytes, stf_error *err
 /* Puts these bytes over the first ones. Nothing is appended afterwards. */
 bool stf_target_patch(stf_target *target, const void *data, size_t bytes, stf_error *err);
 uint64_t stf_target_bytes(const stf_target *target); /* appended so far */
+/* Of a target that is patched: puts bytes over ones that were appended, or reads them back. More can be appended afterwards. */
+bool stf_target_overwrite(stf_target *target, uint64_t offset, const void *data, size_t bytes, stf_error *err);
+bool stf_target_read(stf_target *target, uint64_t offset, void *data, size_t bytes, stf_error *err);
 /* Closes with errors checked, and moves the file to its name. Frees the target whatever the result; on failure nothing
  * is left. */
 bool stf_target_finish(stf_target *target, stf_error *err);

@@ -124,6 +124,30 @@ bool stf_tiff_file_append(stf_tiff_file *file, uint32_t image, uint64_t tile_ind
     return true;
 }
 
+bool stf_tiff_file_replace(stf_tiff_file *file, uint32_t image, uint64_t tile_index, const void *data, uint64_t bytes,
+                           stf_error *err) {
+    image_tables *tables = &file->images[image];
+    uint32_t room = stf_tiff_file_tile_bytes(file, image, tile_index);
+    if (bytes > 0 && bytes <= room) {
+        if (!stf_target_overwrite(file->target, tables->offsets[tile_index], data, (size_t)bytes, err))
+            return false;
+        tables->counts_bytes[tile_index] = (uint32_t)bytes;
+        return true;
+    }
+    tables->offsets[tile_index] = 0;
+    tables->counts_bytes[tile_index] = 0;
+    return stf_tiff_file_append(file, image, tile_index, data, bytes, err);
+}
+
+uint32_t stf_tiff_file_tile_bytes(const stf_tiff_file *file, uint32_t image, uint64_t tile_index) {
+    return file->images[image].counts_bytes[tile_index];
+}
+
+bool stf_tiff_file_read(stf_tiff_file *file, uint32_t image, uint64_t tile_index, void *data, stf_error *err) {
+    const image_tables *tables = &file->images[image];
+    return stf_target_read(file->target, tables->offsets[tile_index], data, tables->counts_bytes[tile_index], err);
+}
+
 uint64_t stf_tiff_file_bytes(const stf_tiff_file *file) {
     return stf_target_bytes(file->target);
 }

@@ -67,6 +67,14 @@ bool stf_tiff_file_add_image(stf_tiff_file *file, uint64_t tiles, stf_error *err
 bool stf_tiff_file_append(stf_tiff_file *file, uint32_t image, uint64_t tile_index, const void *data, uint64_t bytes,
                           stf_error *err);
 
+/* The same for a tile that was written before: it goes where it was if it fits there, else behind everything else. */
+bool stf_tiff_file_replace(stf_tiff_file *file, uint32_t image, uint64_t tile_index, const void *data, uint64_t bytes,
+                           stf_error *err);
+/* Bytes of a tile that was appended; 0: missing, or not appended yet. */
+uint32_t stf_tiff_file_tile_bytes(const stf_tiff_file *file, uint32_t image, uint64_t tile_index);
+/* Reads exactly those bytes back. */
+bool stf_tiff_file_read(stf_tiff_file *file, uint32_t image, uint64_t tile_index, void *data, stf_error *err);
+
 /* The directory of one image: tags, beside the two tables (324/325 tiled, 273/279 strips). */
 typedef struct stf_image_tags {
     bool tiled;
