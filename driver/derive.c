@@ -1,5 +1,3 @@
-#include "derive.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -7,43 +5,14 @@
 #include "cpl_conv.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
+#include "derive_internal.h"
 #include "derive_scale.h"
 #include "gdal_adaptor.h"
-#include "gdal_utils.h"
 #include "messages.h"
-#include "nodata_rows.h"
 #include "scratch.h"
 
 #define STAND_IN_PX 16
-#define VECTOR_PX 8                    /* a multiple of what gdaldem's vector code takes at a time */
-#define RUN_BYTES ((uint64_t)64 << 10) /* two MEM datasets and what GDAL keeps beside them */
-
-struct stf_derive {
-    const stf_derive_command *command;
-    GDALDatasetH dataset; /* the caller's */
-    GDALDatasetH turned;  /* the same north-up, made and closed by us; or NULL */
-    GDALDatasetH sample;  /* what gdaldem makes of a few pixels */
-    GDALDatasetH shape;
-    char *sample_path, *color_path; /* /vsimem */
-    uint32_t passes;
-
-    stf_operator op;
-    uint32_t width_px;
-    GDALDriverH memory;
-    GDALDEMProcessingOptions *options; /* read by all threads, changed by none */
-    GDALDataType type;
-    bool uses_transform;
-    double transform[6];  /* what stands in for one, where the source has none */
-    GDALRasterBandH band; /* on the calling thread alone */
-    int has_nodata;
-    double nodata;
-    int64_t nodata_int64;
-    uint64_t nodata_uint64;
-    stf_nodata_rows *rows; /* NULL: they do not matter */
-    bool square;           /* pixels are, as the vector code wants them */
-    unsigned char *table;  /* four bytes for each value */
-    int table_offset;
-};
+#define VECTOR_PX 8 /* a multiple of what gdaldem's vector code takes at a time */
 
 GDALDatasetH stf_derive_source(const stf_derive *derive) {
     return derive->turned ? derive->turned : derive->dataset;
@@ -78,203 +47,6 @@ static GDALDEMProcessingOptions *make_options(const stf_derive *derive, char **m
     if (!options)
         stf_fail_with_last(err, "DERIVE");
     return options;
-}
-
-/* gdaldem goes on after some failures, and says so only by raising them. */
-static GDALDatasetH process(const stf_derive *derive, const char *target, GDALDatasetH source,
-                            const GDALDEMProcessingOptions *options, stf_error *err) {
-    CPLErrorReset();
-    GDALDatasetH result =
-        GDALDEMProcessing(target, source, derive->command->mode_name, derive->color_path, options, NULL);
-    if (result && CPLGetLastErrorType() < CE_Failure)
-        return result;
-    GDALClose(result);
-    const char *text = CPLGetLastErrorMsg();
-    if (derive->color_path && strstr(text, derive->color_path))
-        stf_fail(err, CPLE_AppDefined, "DERIVE: no colours found in %s", derive->command->color_path);
-    else
-        stf_fail_with_last(err, "DERIVE");
-    return NULL;
-}
-
-/* --- windows ----------------------------------------------------------------------------------- */
-
-/* Asked once: a dataset answers to one thread at a time. */
-static void find_nodata(stf_derive *derive) {
-    if (derive->type == GDT_Int64)
-        derive->nodata_int64 = GDALGetRasterNoDataValueAsInt64(derive->band, &derive->has_nodata);
-    else if (derive->type == GDT_UInt64)
-        derive->nodata_uint64 = GDALGetRasterNoDataValueAsUInt64(derive->band, &derive->has_nodata);
-    else
-        derive->nodata = GDALGetRasterNoDataValue(derive->band, &derive->has_nodata);
-}
-
-static void set_nodata(const stf_derive *derive, GDALRasterBandH to) {
-    if (!derive->has_nodata)
-        return;
-    if (derive->type == GDT_Int64)
-        GDALSetRasterNoDataValueAsInt64(to, derive->nodata_int64);
-    else if (derive->type == GDT_UInt64)
-        GDALSetRasterNoDataValueAsUInt64(to, derive->nodata_uint64);
-    else
-        GDALSetRasterNoDataValue(to, derive->nodata);
-}
-
-/* Pixels in our memory as a dataset with all that gdaldem asks of its source but the SRS. */
-static GDALDatasetH view(const stf_derive *derive, const void *pixels, size_t row_bytes, uint32_t width, uint32_t rows,
-                         stf_error *err) {
-    char pointer[64], pointer_option[96], line_option[64];
-    const char *const band_options[] = {pointer_option, line_option, NULL};
-    GDALDatasetH dataset = GDALCreate(derive->memory, "", (int)width, (int)rows, 0, derive->type, NULL);
-    pointer[CPLPrintPointer(pointer, (void *)(uintptr_t)pixels, sizeof pointer - 1)] = '\0';
-    snprintf(pointer_option, sizeof pointer_option, "DATAPOINTER=%s", pointer);
-    snprintf(line_option, sizeof line_option, "LINEOFFSET=" CPL_FRMT_GUIB, (GUIntBig)row_bytes);
-    if (!dataset || GDALAddBand(dataset, derive->type, (char **)(uintptr_t)band_options) != CE_None) {
-        GDALClose(dataset);
-        stf_fail_with_last(err, "DERIVE");
-        return NULL;
-    }
-    if (derive->uses_transform) {
-        double transform[6] = {0, derive->transform[1], 0, 0, 0, derive->transform[5]};
-        GDALSetGeoTransform(dataset, transform);
-    }
-    set_nodata(derive, GDALGetRasterBand(dataset, 1));
-    return dataset;
-}
-
-static bool copy_out(GDALDatasetH from, uint32_t x, uint32_t y, const stf_operator_result *to, stf_error *err) {
-    GDALDataType type = GDALGetRasterDataType(GDALGetRasterBand(from, 1));
-    return GDALDatasetRasterIOEx(from, GF_Read, (int)x, (int)y, (int)to->window.width, (int)to->window.height,
-                                 to->pixels, (int)to->window.width, (int)to->window.height, type,
-                                 GDALGetRasterCount(from), NULL, 0, (GSpacing)to->row_bytes, (GSpacing)to->band_bytes,
-                                 NULL) == CE_None ||
-           stf_fail_with_last(err, "DERIVE");
-}
-
-/* Where gdaldem's vector code takes pixels from the second one on, a certain number at a time, and leaves the last
- * ones of a row to other code, which rounds differently: a window begins and ends in step with that. There is padding wherever
- * the raster goes on. */
-typedef struct padding {
-    uint32_t left, right;
-} padding;
-
-static padding padding_of(const stf_derive *derive, const stf_window *window) {
-    padding pads = {0, 0};
-    uint32_t pad_px = derive->op.pad_px, beyond = derive->width_px - (window->x + window->width);
-    if (pad_px == 0)
-        return pads;
-    pads.left = window->x > 0 && window->x % pad_px == 0 ? pad_px : window->x % pad_px;
-    pads.right = beyond < pad_px ? beyond : pad_px;
-    return pads;
-}
-
-static void fill_padding(unsigned char *row, size_t width, size_t sample_bytes, const padding *pads) {
-    unsigned char *last = row + (width - 1) * sample_bytes;
-    for (uint32_t i = 1; i <= pads->left; i++)
-        memcpy(row - i * sample_bytes, row, sample_bytes);
-    for (uint32_t i = 1; i <= pads->right; i++)
-        memcpy(last + i * sample_bytes, last, sample_bytes);
-}
-
-/* A pixel without height at the far end of the padding, where the row of the raster holds one: beside the halo, where no pixel of
- * the result sees it. */
-static void mark_row(const stf_derive *derive, uint32_t y, unsigned char *row, size_t width, const padding *pads) {
-    size_t sample_bytes = derive->op.source_bytes;
-    if (!derive->rows || !stf_nodata_rows_holds(derive->rows, y))
-        return;
-    if (pads->left > 0)
-        memcpy(row - pads->left * sample_bytes, stf_nodata_rows_pixel(derive->rows), sample_bytes);
-    else if (pads->right > 0)
-        memcpy(row + (width - 1 + pads->right) * sample_bytes, stf_nodata_rows_pixel(derive->rows), sample_bytes);
-}
-
-static bool run_window(void *context, const stf_operand *source, const stf_operator_result *result, stf_error *err) {
-    const stf_derive *derive = context;
-    const stf_window *from = &source->window, *to = &result->window;
-    size_t sample_bytes = derive->op.source_bytes;
-    uint32_t halo = derive->op.halo_px;
-    uint32_t top = to->y < from->y + halo ? from->y : to->y - halo;
-    uint32_t bottom = to->y + to->height + halo;
-    if (bottom > from->y + from->height)
-        bottom = from->y + from->height;
-    padding pads = padding_of(derive, from);
-    unsigned char *first = source->pixels + (top - from->y) * source->row_bytes;
-    for (uint32_t row = 0; row < bottom - top; row++) {
-        fill_padding(first + row * source->row_bytes, from->width, sample_bytes, &pads);
-        mark_row(derive, top + row, first + row * source->row_bytes, from->width, &pads);
-    }
-    GDALDatasetH seen = view(derive, first - pads.left * sample_bytes, source->row_bytes,
-                             pads.left + from->width + pads.right, bottom - top, err);
-    GDALDatasetH made = seen ? process(derive, "", seen, derive->options, err) : NULL;
-    bool done = made && copy_out(made, pads.left + to->x - from->x, to->y - top, result, err);
-    GDALClose(made);
-    GDALClose(seen);
-    return done;
-}
-
-/* Three rows of the source, as Int32 or Float32, and one of the result, beside the whole of it. */
-static uint64_t run_window_bytes(void *context, uint32_t width, uint32_t rows) {
-    const stf_derive *derive = context;
-    uint64_t pixel_bytes = (uint64_t)derive->op.bands * derive->op.sample_bytes;
-    uint64_t columns = (uint64_t)width + 2 * derive->op.pad_px;
-    return stf_add(stf_mul(columns, (rows + 2 * derive->op.halo_px) * pixel_bytes + 16), RUN_BYTES);
-}
-
-/* --- color-relief of small integers ------------------------------------------------------------ */
-
-static bool run_table(void *context, const stf_operand *source, const stf_operator_result *result, stf_error *err) {
-    const stf_derive *derive = context;
-    (void)err;
-    for (uint32_t row = 0; row < result->window.height; row++) {
-        const unsigned char *from = source->pixels + (result->window.y - source->window.y + row) * source->row_bytes +
-                                    (size_t)(result->window.x - source->window.x) * derive->op.source_bytes;
-        unsigned char *to = result->pixels + row * result->row_bytes;
-        for (uint32_t x = 0; x < result->window.width; x++) {
-            int value = derive->type == GDT_Byte     ? from[x]
-                        : derive->type == GDT_UInt16 ? ((const uint16_t *)(const void *)from)[x]
-                                                     : ((const int16_t *)(const void *)from)[x];
-            const unsigned char *color = derive->table + 4 * (size_t)(value + derive->table_offset);
-            for (uint32_t band = 0; band < derive->op.bands; band++)
-                to[band * result->band_bytes + x] = color[band];
-        }
-    }
-    return true;
-}
-
-static uint64_t run_table_bytes(void *context, uint32_t width, uint32_t rows) {
-    (void)context;
-    (void)width;
-    (void)rows;
-    return 0;
-}
-
-/* All values there are, row by row of 256, and what gdaldem makes of them. */
-static bool make_table(stf_derive *derive, stf_error *err) {
-    uint32_t rows = derive->type == GDT_Byte ? 1 : 256;
-    size_t sample_bytes = derive->op.source_bytes;
-    derive->table_offset = derive->type == GDT_Int16 ? 32768 : 0;
-    derive->table = VSICalloc(256 * (size_t)rows, 4);
-    unsigned char *values = VSICalloc(256 * (size_t)rows, sample_bytes);
-    if (!derive->table || !values) {
-        VSIFree(values);
-        return stf_fail(err, CPLE_OutOfMemory, "No memory for the colours of all heights");
-    }
-    for (int i = 0; i < 256 * (int)rows; i++) {
-        uint16_t value = (uint16_t)(i - derive->table_offset);
-        if (sample_bytes == 1)
-            values[i] = (unsigned char)i;
-        else
-            memcpy(values + 2 * (size_t)i, &value, 2);
-    }
-    GDALDatasetH seen = view(derive, values, 256 * sample_bytes, 256, rows, err);
-    GDALDatasetH made = seen ? process(derive, "", seen, derive->options, err) : NULL;
-    bool done = made && (GDALDatasetRasterIOEx(made, GF_Read, 0, 0, 256, (int)rows, derive->table, 256, (int)rows,
-                                               GDT_Byte, GDALGetRasterCount(made), NULL, 4, 1024, 1, NULL) == CE_None ||
-                         stf_fail_with_last(err, "DERIVE"));
-    GDALClose(made);
-    GDALClose(seen);
-    VSIFree(values);
-    return done;
 }
 
 /* --- what the whole raster decides ------------------------------------------------------------- */
@@ -318,7 +90,7 @@ static bool take_sample(stf_derive *derive, stf_error *err) {
     GDALDEMProcessingOptions *options = make_options(derive, more, err);
     CSLDestroy(more);
     GDALDatasetH stand_in = options ? stf_gdal_stand_in(stf_derive_source(derive), STAND_IN_PX, STAND_IN_PX, 0) : NULL;
-    GDALDatasetH made = stand_in ? process(derive, derive->sample_path, stand_in, options, err) : NULL;
+    GDALDatasetH made = stand_in ? stf_derive_process(derive, derive->sample_path, stand_in, options, err) : NULL;
     GDALClose(made);
     GDALClose(stand_in);
     GDALDEMProcessingOptionsFree(options);
@@ -402,15 +174,15 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
     derive->square = derive->transform[1] == -derive->transform[5];
     derive->width_px = (uint32_t)GDALGetRasterXSize(source);
     derive->memory = GDALGetDriverByName("MEM");
-    find_nodata(derive);
+    stf_derive_find_nodata(derive);
     op->context = derive;
     op->halo_px = is_relief ? 0 : 1;
     op->pad_px = derive->command->plain_shading ? VECTOR_PX : 0;
     op->source_bytes = (uint32_t)GDALGetDataTypeSizeBytes(derive->type);
     op->bands = (uint32_t)GDALGetRasterCount(derive->sample);
     op->sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(GDALGetRasterDataType(GDALGetRasterBand(derive->sample, 1)));
-    op->run = run_window;
-    op->run_bytes = run_window_bytes;
+    op->run = stf_derive_run_window;
+    op->run_bytes = stf_derive_run_window_bytes;
     derive->shape = stf_gdal_stand_in(derive->sample, GDALGetRasterXSize(source), GDALGetRasterYSize(source), 0);
     if (!derive->shape || !derive->memory)
         return stf_fail(err, CPLE_OutOfMemory, "DERIVE: no memory for the description of the result");
@@ -418,10 +190,10 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
         return false;
     if (!is_relief || (derive->type != GDT_Byte && derive->type != GDT_UInt16 && derive->type != GDT_Int16))
         return true;
-    op->run = run_table;
-    op->run_bytes = run_table_bytes;
+    op->run = stf_derive_run_table;
+    op->run_bytes = stf_derive_run_table_bytes;
     op->table_bytes = 4 * (derive->type == GDT_Byte ? 256 : 65536);
-    return make_table(derive, err);
+    return stf_derive_make_table(derive, err);
 }
 
 stf_derive *stf_derive_create(const stf_derive_command *command, GDALDatasetH dataset, stf_error *err) {
