@@ -95,6 +95,7 @@ typedef struct stf_copy {
     stf_lease *lease;
     stf_account *account; /* what the views that the source pulls from share */
     stf_tiff_file *file;
+    bool directory_first; /* of the file: it is there already */
     stf_pipeline_result result;
     /* LAYOUT=COG. Images of the spool: 0, the levels from 1 on, and then the masks of them all. */
     stf_level levels[STF_MAX_LEVELS]; /* of overviews, the largest first */

@@ -90,11 +90,11 @@ bool stf_copy_choose_mask(stf_copy *c, stf_error *err) {
         return false;
     if (!of_dataset && (of_bands == 0 || c->options.internal_only))
         return true;
-    mask->home = of_dataset && c->options.internal_mask ? STF_MASK_INSIDE : STF_MASK_BESIDE;
+    mask->home = of_dataset && c->options.internal_mask && !c->options.streamable ? STF_MASK_INSIDE : STF_MASK_BESIDE;
     if (mask->home == STF_MASK_BESIDE && !stf_target_can_have_sidecar(c->target)) {
         mask->home = STF_MASK_NONE;
         CPLError(CE_Warning, CPLE_AppDefined, "The mask is not written: there is no file that it could lie beside%s",
-                 of_dataset ? ". Set GDAL_TIFF_INTERNAL_MASK=YES" : "");
+                 of_dataset && !c->options.streamable ? ". Set GDAL_TIFF_INTERNAL_MASK=YES" : "");
         return true;
     }
     mask->bands = of_dataset ? 1 : c->raster.bands;

@@ -6,6 +6,7 @@
 #include "cpl_conv.h"
 #include "gdal_adaptor.h"
 #include "platform.h"
+#include "samples.h"
 #include "stats.h"
 #include "target.h"
 #include "tiff.h"
@@ -72,7 +73,7 @@ static bool finish_both(stf_copy *c, stf_error *err) {
 
 static bool finish_file(stf_copy *c, stf_error *err) {
     bool masked = c->mask.home != STF_MASK_NONE, beside = c->mask.home == STF_MASK_BESIDE;
-    if (!stf_copy_set_structure(c, err) || (masked && !stf_copy_set_mask_structure(c, err)))
+    if ((!c->directory_first && !stf_copy_set_structure(c, err)) || (masked && !stf_copy_set_mask_structure(c, err)))
         return false;
     if (!c->progress(1.0, "", c->progress_data))
         return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
@@ -97,6 +98,23 @@ static bool create_files(stf_copy *c, bool big, stf_error *err) {
     return c->mask.file != NULL;
 }
 
+/* Where GTiff streams: if that was asked for, or the target is a pipe and nothing stands against it. */
+static bool is_to_stream(const stf_copy *c) {
+    return c->options.streamable || (c->options.codec.compression == COMPRESSION_NONE && !c->options.sparse_ok &&
+                                     c->mask.home == STF_MASK_NONE && !stf_target_can_have_sidecar(c->target));
+}
+
+static bool put_directory_first(stf_copy *c, stf_error *err) {
+    const stf_tile_format *format = &c->format;
+    const stf_image_tags image = {c->options.tiled, &c->georef.tags};
+    uint64_t row_bytes = stf_samples_row_bytes((uint64_t)format->width_px * format->samples, format->sample_bits);
+    stf_tile_sizes sizes = {stf_mul(row_bytes, format->height_px), 0, stf_geometry_tiles_per_plane(&c->geometry)};
+    uint32_t last_rows = format->tiled ? 0 : c->raster.height_px % format->height_px;
+    sizes.last_bytes = last_rows > 0 ? stf_mul(row_bytes, last_rows) : sizes.bytes;
+    c->directory_first = true;
+    return stf_copy_set_structure(c, err) && stf_tiff_file_put_directory_first(c->file, &image, &sizes, err);
+}
+
 static void warn_of_clipped(const stf_copy *c) {
     if (c->result.clipped && c->format.sample_format == SAMPLEFORMAT_IEEEFP)
         CPLError(CE_Warning, CPLE_AppDefined,
@@ -111,7 +129,8 @@ static bool write_file(stf_copy *c, stf_error *err) {
     bool big;
     if (!c->progress(0.0, "", c->progress_data))
         return stf_fail(err, CPLE_UserInterrupt, "User terminated CreateCopy()");
-    return decide_bigtiff(c, &big, err) && create_files(c, big, err) && copy_pixels(c, err) && finish_file(c, err);
+    return decide_bigtiff(c, &big, err) && create_files(c, big, err) &&
+           (!is_to_stream(c) || put_directory_first(c, err)) && copy_pixels(c, err) && finish_file(c, err);
 }
 
 /* --- from beginning to end --------------------------------------------------------------------- */

@@ -205,9 +205,9 @@ static bool refuse_what_is_not_there(CSLConstList user_options, stf_error *err) 
     static const struct {
         const char *name, *reason;
     } refused[] = {
-        {"STREAMABLE_OUTPUT", "The directory is written last, but with LAYOUT=COG first. A pipe or /vsistdout/ can be "
-                              "the target all the same: the file is staged, and copied there front to back"},
-        {"JPEG_DIRECT_COPY", "Compressed JPEG data of the source is not taken over, it is encoded again"},
+        {"JPEG_DIRECT_COPY",
+         "GTiff has it only in builds of GDAL made for it: one strip, which is the JPEG file of the "
+         "source. Here pixels are read, and encoded again with COMPRESS=JPEG"},
         {"APPEND_SUBDATASET", "A file is written anew, nothing is added to an existing one"},
     };
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
@@ -218,6 +218,25 @@ static bool refuse_what_is_not_there(CSLConstList user_options, stf_error *err) 
             return stf_fail(err, CPLE_NotSupported, "%s=YES is not supported. %s.", refused[i].name, refused[i].reason);
     }
     return true;
+}
+
+/* GTiff's rules: all sizes are to be known before the first tile is. */
+static bool parse_streamable(CSLConstList user_options, stf_options *out, stf_error *err) {
+    bool copies = false;
+    if (!stf_options_get_bool(user_options, "STREAMABLE_OUTPUT", &out->streamable, err) ||
+        !stf_options_get_bool(user_options, "COPY_SRC_OVERVIEWS", &copies, err))
+        return false;
+    if (!out->streamable)
+        return true;
+    if (out->codec.compression != COMPRESSION_NONE)
+        return stf_fail(
+            err, CPLE_NotSupported,
+            "STREAMABLE_OUTPUT=YES is for COMPRESS=NONE, and COMPRESS is %s. Or set LAYOUT=COG instead: that "
+            "is written front to back, too.",
+            stf_options_codec_name(&out->codec));
+    return (!out->sparse_ok && !copies) ||
+           stf_fail(err, CPLE_NotSupported, "STREAMABLE_OUTPUT=YES does not go with %s=YES.",
+                    copies ? "COPY_SRC_OVERVIEWS" : "SPARSE_OK");
 }
 
 /* The option, else the configuration option, else ALL_CPUS. GDAL_NUM_THREADS=0 is seen in the wild
@@ -299,7 +318,8 @@ static bool parse_names_of_gtiff(CSLConstList user_options, const stf_raster *ra
            parse_layout(user_options, raster, out, err) && stf_options_check_codec(out, raster, err) &&
            parse_bigtiff(user_options, &out->bigtiff, err) &&
            stf_options_get_bool(user_options, "SPARSE_OK", &out->sparse_ok, err) &&
-           parse_threads(user_options, &out->threads, err) && parse_cap(user_options, out, err);
+           parse_streamable(user_options, out, err) && parse_threads(user_options, &out->threads, err) &&
+           parse_cap(user_options, out, err);
 }
 
 static bool parse_cog(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {

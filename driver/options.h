@@ -85,6 +85,7 @@ typedef struct stf_options {
     bool swapped;       /* ENDIANNESS asks for the byte order that is not this host's */
     bool internal_mask; /* GDAL_TIFF_INTERNAL_MASK: a mask goes into the file, not beside it */
     bool internal_only; /* ... as asked for: masks of single bands, which only lie beside, are left out */
+    bool streamable;    /* STREAMABLE_OUTPUT=YES: the directory comes first, and the tiles in their order */
     bool sparse_ok;     /* tiles that are all nodata, or 0 without it, are left out */
     char *discard_lsb;  /* DISCARD_LSB as it was given (owned): it is read when the samples are known; or NULL */
     uint32_t threads;   /* >= 1, ALL_CPUS resolved */

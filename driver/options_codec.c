@@ -185,7 +185,10 @@ static bool parse_max_z_error(CSLConstList user_options, stf_codec *codec, stf_e
 bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster, uint32_t sample_bits,
                              stf_codec *codec, stf_error *err) {
     const stf_codec_entry *entry = NULL;
-    const char *fallback = configured(COMPRESSION_ADOBE_DEFLATE) ? "DEFLATE" : "NONE";
+    bool streamable = false;
+    if (!stf_options_get_bool(user_options, "STREAMABLE_OUTPUT", &streamable, err))
+        return false;
+    const char *fallback = configured(COMPRESSION_ADOBE_DEFLATE) && !streamable ? "DEFLATE" : "NONE";
     if (!find_codec(CSLFetchNameValueDef(user_options, "COMPRESS", fallback), &entry, err))
         return false;
     memset(codec, 0, sizeof(*codec));

@@ -60,6 +60,10 @@ static const option_entry option_entries[] = {
      "Whether to write BigTIFF, decided from the largest size that the file can have", COMPRESSION_NONE},
     {"SPARSE_OK", "boolean", "NO", NULL, NULL, NULL,
      "Whether blocks of nodata only (of 0, where there is no nodata value) are left out of the file", COMPRESSION_NONE},
+    {"STREAMABLE_OUTPUT", "boolean", "NO", NULL, NULL, NULL,
+     "Whether the directory comes first, and the blocks in their order, so that the file can be read from a pipe. "
+     "Without COMPRESS, SPARSE_OK and COPY_SRC_OVERVIEWS",
+     COMPRESSION_NONE},
     {"ENDIANNESS", "string-select", "NATIVE", NULL, NULL, "NATIVE|INVERTED|LITTLE|BIG", "Byte order of the file",
      COMPRESSION_NONE},
     {"NUM_THREADS", "string", "ALL_CPUS", NULL, NULL, NULL,

@@ -17,9 +17,10 @@ struct stf_target {
     char *name;
     char *path; /* of what is being written: temporary, or the target itself; NULL: moved to the target */
     target_way way;
-    bool opened; /* DIRECT: something of ours may stand under the target's name */
-    bool failed; /* a write fell short: what is in the file cannot be trusted */
-    uint64_t bytes;
+    bool opened;    /* DIRECT: something of ours may stand under the target's name */
+    bool failed;    /* a write fell short: what is in the file cannot be trusted */
+    uint64_t bytes; /* up to the last one written */
+    uint64_t place; /* of the next one in the stream */
 };
 
 /* --- errors and the target's kind -------------------------------------------------------------- */
@@ -124,58 +125,42 @@ stf_target *stf_target_create(const char *name, bool patched, stf_error *err) {
     return NULL;
 }
 
-bool stf_target_write(void *sink, const void *data, size_t bytes, stf_error *err) {
-    stf_target *target = sink;
+bool stf_target_write_at(stf_target *target, uint64_t at, const void *data, size_t bytes, stf_error *err) {
     if (target->failed)
         return stf_fail(err, CPLE_FileIO, "An earlier write to %s failed", target->path);
     if (!target->stream && !open_itself(target, err))
         return false;
     errno = 0;
-    if (VSIFWriteL(data, 1, bytes, target->stream) != bytes) {
+    if ((at != target->place && VSIFSeekL(target->stream, at, SEEK_SET) != 0) ||
+        VSIFWriteL(data, 1, bytes, target->stream) != bytes) {
         target->failed = true;
-        return fail_write(target->path, bytes, target->bytes, err);
+        return fail_write(target->path, bytes, at, err);
     }
-    target->bytes += bytes;
+    target->place = at + bytes;
+    if (target->bytes < target->place)
+        target->bytes = target->place;
     return true;
 }
 
+bool stf_target_write(void *sink, const void *data, size_t bytes, stf_error *err) {
+    stf_target *target = sink;
+    return stf_target_write_at(target, target->bytes, data, bytes, err);
+}
+
 bool stf_target_patch(stf_target *target, const void *data, size_t bytes, stf_error *err) {
-    errno = 0;
-    if (VSIFSeekL(target->stream, 0, SEEK_SET) != 0 || VSIFWriteL(data, 1, bytes, target->stream) != bytes)
-        return fail_write(target->path, bytes, 0, err);
-    return true;
+    return stf_target_write_at(target, 0, data, bytes, err);
 }
 
 uint64_t stf_target_bytes(const stf_target *target) {
     return target->bytes;
 }
 
-/* A write that fell short is the file's end: nothing is to be trusted afterwards. */
-static bool go_to_end(stf_target *target, bool done, stf_error *err) {
-    if (VSIFSeekL(target->stream, target->bytes, SEEK_SET) == 0)
-        return done;
-    target->failed = true;
-    return stf_fail(err, CPLE_FileIO, "Cannot go to the end of %s", target->path);
-}
-
-bool stf_target_overwrite(stf_target *target, uint64_t offset, const void *data, size_t bytes, stf_error *err) {
-    if (target->failed)
-        return stf_fail(err, CPLE_FileIO, "An earlier write to %s failed", target->path);
-    errno = 0;
-    bool done = VSIFSeekL(target->stream, offset, SEEK_SET) == 0 && VSIFWriteL(data, 1, bytes, target->stream) == bytes;
-    if (!done) {
-        target->failed = true;
-        return fail_write(target->path, bytes, offset, err);
-    }
-    return go_to_end(target, true, err);
-}
-
 bool stf_target_read(stf_target *target, uint64_t offset, void *data, size_t bytes, stf_error *err) {
-    bool done = VSIFSeekL(target->stream, offset, SEEK_SET) == 0 && VSIFReadL(data, 1, bytes, target->stream) == bytes;
-    if (!done)
-        stf_fail(err, CPLE_FileIO, "Cannot read %llu bytes at offset %llu back from %s", (unsigned long long)bytes,
-                 (unsigned long long)offset, target->path);
-    return go_to_end(target, done, err);
+    target->place = UINT64_MAX; /* the next write looks for its own */
+    if (VSIFSeekL(target->stream, offset, SEEK_SET) == 0 && VSIFReadL(data, 1, bytes, target->stream) == bytes)
+        return true;
+    return stf_fail(err, CPLE_FileIO, "Cannot read %llu bytes at offset %llu back from %s", (unsigned long long)bytes,
+                    (unsigned long long)offset, target->path);
 }
 
 /* --- finishing --------------------------------------------------------------------------------- */

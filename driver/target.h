@@ -23,11 +23,13 @@ typedef struct stf_target stf_target;
 stf_target *stf_target_create(const char *name, bool patched, stf_error *err);
 /* Appends; sink is the stf_target (the form in which a directory is written). After a failure every further write fails. */
 bool stf_target_write(void *sink, const void *data, size_t bytes, stf_error *err);
-/* Puts these bytes over the first ones. Nothing is appended afterwards. */
+/* Puts bytes where they are to be, beyond the end as well: what lies between is written later. Only where the first bytes
+ * can be patched. */
+bool stf_target_write_at(stf_target *target, uint64_t at, const void *data, size_t bytes, stf_error *err);
+/* Puts these bytes over the first ones. */
 bool stf_target_patch(stf_target *target, const void *data, size_t bytes, stf_error *err);
-uint64_t stf_target_bytes(const stf_target *target); /* appended so far */
-/* Of a target that is patched: puts bytes over ones that were appended, or reads them back. More can be appended afterwards. */
-bool stf_target_overwrite(stf_target *target, uint64_t offset, const void *data, size_t bytes, stf_error *err);
+uint64_t stf_target_bytes(const stf_target *target); /* so far, up to the last one */
+/* Reads back what was written, where the first bytes can be patched. More can be written afterwards. */
 bool stf_target_read(stf_target *target, uint64_t offset, void *data, size_t bytes, stf_error *err);
 /* Closes with errors checked, and moves the file to its name. Frees the target whatever the result; on failure nothing
  * is left. */

@@ -2,7 +2,9 @@
  *
  *      header (8 bytes, BigTIFF 16) | tiles as they come | directory and its values | the next one ...
  *
- * Only the header is touched twice: the directory's place is patched in at the end. */
+ * Only the header is touched twice: the directory's place is patched in at the end. Or, where the directory comes first:
+ *
+ *      header | directory and its values | tile 0 | tile 1 | ... */
 #include "tiff_file.h"
 
 #include <string.h>
@@ -28,6 +30,8 @@ struct stf_tiff_file {
     char *name;
     bool swapped;
     bool big;
+    bool directory_first;   /* every tile has its place */
+    uint64_t tiles_written; /* then: of all */
     uint32_t image_count;
     image_tables images[STF_TIFF_FILE_IMAGES];
 };
@@ -102,9 +106,22 @@ void stf_tiff_file_swap(stf_tiff_file *file) {
     file->swapped = true;
 }
 
+/* A file with holes would be read as one without: each tile comes once, and has its size. */
+static bool put_tile(stf_tiff_file *file, image_tables *tables, uint64_t tile, const void *data, uint64_t bytes,
+                     stf_error *err) {
+    if (tile >= tables->tiles || tables->counts_bytes[tile] != bytes || bytes == 0)
+        return stf_fail(err, CPLE_AppDefined, "Tile %llu of %s has %llu bytes, which its place has not",
+                        (unsigned long long)tile, file->name, (unsigned long long)bytes);
+    tables->counts_bytes[tile] = 0; /* in the file it is already */
+    file->tiles_written++;
+    return stf_target_write_at(file->target, tables->offsets[tile], data, (size_t)bytes, err);
+}
+
 bool stf_tiff_file_append(stf_tiff_file *file, uint32_t image, uint64_t tile_index, const void *data, uint64_t bytes,
                           stf_error *err) {
     image_tables *tables = image < file->image_count ? &file->images[image] : NULL;
+    if (tables && file->directory_first)
+        return put_tile(file, tables, tile_index, data, bytes, err);
     if (!tables || tile_index >= tables->tiles || tables->offsets[tile_index] != 0)
         return stf_fail(err, CPLE_AppDefined, "Tile %llu of %llu of image %u does not exist or was written before",
                         (unsigned long long)tile_index, (unsigned long long)(tables ? tables->tiles : 0), image);
@@ -129,7 +146,7 @@ bool stf_tiff_file_replace(stf_tiff_file *file, uint32_t image, uint64_t tile_in
     image_tables *tables = &file->images[image];
     uint32_t room = stf_tiff_file_tile_bytes(file, image, tile_index);
     if (bytes > 0 && bytes <= room) {
-        if (!stf_target_overwrite(file->target, tables->offsets[tile_index], data, (size_t)bytes, err))
+        if (!stf_target_write_at(file->target, tables->offsets[tile_index], data, (size_t)bytes, err))
             return false;
         tables->counts_bytes[tile_index] = (uint32_t)bytes;
         return true;
@@ -150,6 +167,33 @@ bool stf_tiff_file_read(stf_tiff_file *file, uint32_t image, uint64_t tile_index
 
 uint64_t stf_tiff_file_bytes(const stf_tiff_file *file) {
     return stf_target_bytes(file->target);
+}
+
+static bool place_tiles(stf_tiff_file *file, const stf_tile_sizes *sizes, uint64_t at, stf_error *err) {
+    const image_tables *image = &file->images[0];
+    for (uint64_t tile = 0; tile < image->tiles; tile++) {
+        uint64_t bytes = (tile + 1) % sizes->of_plane == 0 ? sizes->last_bytes : sizes->bytes;
+        image->offsets[tile] = at;
+        image->counts_bytes[tile] = (uint32_t)bytes;
+        at = stf_add(at, bytes);
+    }
+    return file->big || at <= UINT32_MAX ||
+           stf_fail(err, CPLE_FileIO, "%s would grow beyond 4 GiB, the limit of a classic TIFF: set BIGTIFF=YES",
+                    file->name);
+}
+
+bool stf_tiff_file_put_directory_first(stf_tiff_file *file, const stf_image_tags *image, const stf_tile_sizes *sizes,
+                                       stf_error *err) {
+    const uint64_t at = stf_target_bytes(file->target); /* behind the header, where the format wants it */
+    const image_tables *tables = &file->images[0];
+    const stf_tile_tables places = {
+        tables->offsets, tables->counts_bytes, tables->tiles, image->tiled, file->swapped, false, NULL};
+    unsigned char header[STF_TIFF_HEADER_BYTES];
+    size_t header_bytes = stf_tiff_header(file->big, file->swapped, at, header);
+    file->directory_first = true;
+    return place_tiles(file, sizes, stf_add(at, stf_directory_bytes(file->big, image->tags, tables->tiles)), err) &&
+           stf_target_patch(file->target, header, header_bytes, err) &&
+           stf_directory_write(file->big, image->tags, &places, at, stf_target_write, file->target, err);
 }
 
 /* --- finishing --------------------------------------------------------------------------------- */
@@ -174,8 +218,14 @@ static bool write_directories(stf_tiff_file *file, const stf_image_tags *images,
     return stf_target_patch(file->target, header, header_bytes, err);
 }
 
+static bool all_tiles_written(const stf_tiff_file *file, stf_error *err) {
+    return file->tiles_written == file->images[0].tiles ||
+           stf_fail(err, CPLE_AppDefined, "%llu of the %llu tiles of %s were written",
+                    (unsigned long long)file->tiles_written, (unsigned long long)file->images[0].tiles, file->name);
+}
+
 bool stf_tiff_file_finish(stf_tiff_file *file, const stf_image_tags *images, stf_error *err) {
-    bool done = write_directories(file, images, err);
+    bool done = file->directory_first ? all_tiles_written(file, err) : write_directories(file, images, err);
     if (done) {
         free_tables(file);
         stf_target *target = file->target;

@@ -1,7 +1,10 @@
 /* The container: header, tiles in the order they are appended, the directories (IFDs) at the end, one for each image: the
  * raster itself, then its mask.
  *
- * The header is patched at the end, so a target that only appends is staged (target.h). Nothing stands under the final
+ * Where all tiles have a known size the directory can come first, and the tiles behind it in their order, whatever the order
+ * in which they are written: such a file can be read front to back (GTiff's STREAMABLE_OUTPUT).
+ *
+ * The header is patched, so a target that only appends is staged (target.h). Nothing stands under the final
  * name before stf_tiff_file_finish succeeds. Byte order is the host's, or the other one. */
 #ifndef STF_TIFF_FILE_H
 #define STF_TIFF_FILE_H
@@ -63,7 +66,19 @@ void stf_tiff_file_swap(stf_tiff_file *file);
 #define STF_TIFF_FILE_IMAGES 2
 bool stf_tiff_file_add_image(stf_tiff_file *file, uint64_t tiles, stf_error *err);
 
-/* Appends one tile's bytes (bytes == 0: a missing tile, offset and count 0). Each index of an image once, in any order. */
+/* Sizes of the tiles of an image in which only the last one of a plane differs: a short strip. */
+typedef struct stf_tile_sizes {
+    uint64_t bytes, last_bytes; /* below 4 GiB */
+    uint64_t of_plane;          /* tiles */
+} stf_tile_sizes;
+
+typedef struct stf_image_tags stf_image_tags;
+
+/* Writes the directory now, before the first tile: the places of all tiles of the only image follow from their sizes. */
+bool stf_tiff_file_put_directory_first(stf_tiff_file *file, const stf_image_tags *image, const stf_tile_sizes *sizes,
+                                       stf_error *err);
+
+/* Appends one tile's bytes, or puts them into their place (bytes == 0: a missing tile, offset and count 0). Each index of an image once, in any order. */
 bool stf_tiff_file_append(stf_tiff_file *file, uint32_t image, uint64_t tile_index, const void *data, uint64_t bytes,
                           stf_error *err);
 
@@ -76,12 +91,12 @@ uint32_t stf_tiff_file_tile_bytes(const stf_tiff_file *file, uint32_t image, uin
 bool stf_tiff_file_read(stf_tiff_file *file, uint32_t image, uint64_t tile_index, void *data, stf_error *err);
 
 /* The directory of one image: tags, beside the two tables (324/325 tiled, 273/279 strips). */
-typedef struct stf_image_tags {
+struct stf_image_tags {
     bool tiled;
     const stf_tag_list *tags; /* the caller's */
-} stf_image_tags;
+};
 
-/* Writes the directories, one for each image, patches the header, closes with errors checked, and moves the file to the
+/* Writes the directories, one for each image (unless one came first), patches the header, closes with errors checked, and moves the file to the
  * target's name. The file is freed whatever the result; on failure nothing is left. */
 bool stf_tiff_file_finish(stf_tiff_file *file, const stf_image_tags *images, stf_error *err);
 

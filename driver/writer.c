@@ -163,6 +163,10 @@ static bool refuse_what_only_copies_have(CSLConstList options, stf_error *err) {
         return stf_fail(
             err, CPLE_NotSupported,
             "LAYOUT=COG cannot be written window by window: write a plain file, and copy it with LAYOUT=COG");
+    if (CPLFetchBool(options, "STREAMABLE_OUTPUT", false))
+        return stf_fail(
+            err, CPLE_NotSupported,
+            "STREAMABLE_OUTPUT=YES is an option of CreateCopy(): here tags can be set until the file is closed");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (CSLFetchNameValue(options, names[i]) && !EQUAL(CSLFetchNameValue(options, names[i]), "NO"))
             return stf_fail(err, CPLE_NotSupported, "%s needs a source: it is an option of CreateCopy()", names[i]);

@@ -693,7 +693,7 @@ TEST_F(OptionList, catches_errors) {
                              "LAYOUT=TILES",
                              "OVERVIEWS=SOME",
                              "OVERVIEW_COUNT=-1",
-                             "STREAMABLE_OUTPUT=YES",
+                             "STREAMABLE_OUTPUT=PERHAPS",
                              "ENDIANNESS=MIDDLE",
                              "JPEGTABLESMODE=4",
                              "NO_SUCH=YES",

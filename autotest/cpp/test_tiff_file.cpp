@@ -161,6 +161,75 @@ TEST_F(TiffFileTest, every_shape_reads_back) {
     }
 }
 
+// The same, with the directory first. leave_out: this many tiles, the last ones to be written.
+bool WriteInOrder(const std::string &path, const Shape &shape, stf_error *error, uint64_t leave_out = 0) {
+    Tags tags;
+    tags.Raster(shape.width, shape.height, shape.block_width, shape.block_height, shape.tiled, 16);
+    const stf_image_tags image = {shape.tiled, &tags.list};
+    const stf_tile_sizes sizes = {TileOf(shape, 0).size(), TileOf(shape, shape.Tiles() - 1).size(), shape.Tiles()};
+    stf_tiff_file *file = stf_tiff_file_create(path.c_str(), shape.big, shape.Tiles(), error);
+    bool done = file && stf_tiff_file_put_directory_first(file, &image, &sizes, error);
+    for (uint64_t i = shape.Tiles(); done && i-- > leave_out;) {
+        Bytes tile = TileOf(shape, i);
+        done = stf_tiff_file_append(file, 0, i, tile.data(), tile.size(), error);
+    }
+    if (done)
+        return stf_tiff_file_finish(file, nullptr, error);
+    stf_tiff_file_abort(file);
+    return false;
+}
+
+TEST_F(TiffFileTest, directory_first_whatever_the_order_of_tiles) {
+    for (const Shape &shape : {Shape{false, true, 100, 70, 32, 16}, Shape{false, false, 100, 70, 100, 16},
+                               Shape{true, true, 100, 70, 32, 16}, Shape{true, false, 7, 1, 7, 1}}) {
+        for (const std::string &path : {target, std::string("/vsimem/in_order.tif")}) {
+            ASSERT_TRUE(WriteInOrder(path, shape, &error)) << error.text;
+            ExpectPixels(path, shape);
+            VSILFILE *stream = VSIFOpenL(path.c_str(), "rb");
+            unsigned char header[16];
+            ASSERT_EQ(VSIFReadL(header, 1, sizeof header, stream), sizeof header);
+            VSIFCloseL(stream);
+            EXPECT_EQ(header[shape.big ? 8 : 4], shape.big ? 16 : 8) << "the place of the directory";
+            VSIUnlink(path.c_str());
+        }
+    }
+}
+
+TEST_F(TiffFileTest, directory_first_and_a_tile_missing_twice_or_of_another_size) {
+    const Shape shape = {false, true, 64, 64, 32, 32};
+    EXPECT_FALSE(WriteInOrder(target, shape, &error, 1));
+    EXPECT_NE(std::string(error.text).find("3 of the 4 tiles"), std::string::npos) << error.text;
+    EXPECT_TRUE(FilesBeside(target).empty());
+    Tags tags;
+    tags.Raster(64, 64, 32, 32, true, 16);
+    const stf_image_tags image = {true, &tags.list};
+    const Bytes tile = TileOf(shape, 0);
+    const stf_tile_sizes sizes = {tile.size(), tile.size(), 4};
+    stf_tiff_file *file = stf_tiff_file_create(target.c_str(), false, 4, &error);
+    ASSERT_TRUE(file && stf_tiff_file_put_directory_first(file, &image, &sizes, &error));
+    EXPECT_FALSE(stf_tiff_file_append(file, 0, 0, tile.data(), tile.size() - 1, &error));
+    EXPECT_FALSE(stf_tiff_file_append(file, 0, 0, nullptr, 0, &error));
+    EXPECT_FALSE(stf_tiff_file_append(file, 0, 4, tile.data(), tile.size(), &error));
+    EXPECT_TRUE(stf_tiff_file_append(file, 0, 0, tile.data(), tile.size(), &error));
+    EXPECT_FALSE(stf_tiff_file_append(file, 0, 0, tile.data(), tile.size(), &error));
+    EXPECT_FALSE(stf_tiff_file_append(file, 0, 0, nullptr, 0, &error));
+    stf_tiff_file_abort(file);
+    EXPECT_TRUE(FilesBeside(target).empty());
+}
+
+TEST_F(TiffFileTest, directory_first_of_more_than_4_gib) {
+    Tags tags;
+    tags.Raster(64, 64, 32, 32, true, 16);
+    const stf_image_tags image = {true, &tags.list};
+    const stf_tile_sizes sizes = {UINT32_MAX / 2, UINT32_MAX / 2, 4};
+    for (bool big : {false, true}) {
+        stf_tiff_file *file = stf_tiff_file_create(target.c_str(), big, 4, &error);
+        ASSERT_TRUE(file);
+        EXPECT_EQ(stf_tiff_file_put_directory_first(file, &image, &sizes, &error), big);
+        stf_tiff_file_abort(file);
+    }
+}
+
 TEST_F(TiffFileTest, in_memory) {
     Shape shape = {false, true, 100, 80, 32, 32};
     ASSERT_TRUE(WriteRaster("/vsimem/streamtiff_test/out.tif", shape, &error)) << error.text;

@@ -297,6 +297,7 @@ def test_writer_create_copy_is_the_same(tmp_path):
         (["COMPRESS=NONSENSE"], "NONSENSE"),
         (["DERIVE=slope"], "CreateCopy"),
         (["COPY_SRC_OVERVIEWS=YES"], "CreateCopy"),
+        (["STREAMABLE_OUTPUT=YES"], "CreateCopy"),
         (["MEMORY_CAP=1KB", "MEMORY_CAP_STRICT=YES"], "raise MEMORY_CAP"),
         (["MEMORY_CAP=many"], "MEMORY_CAP"),
         (["BLOCKXSIZE=17"], "BLOCKXSIZE"),

@@ -123,6 +123,28 @@ _ALL = [
         since=31100,
     ),
     Allowed(
+        "streamed in the other byte order",
+        "GTiff writes the numbers of a streamed file as they lie in memory, whatever its header says of their order; ours "
+        "are turned round (test_streamable.py holds them against the source).",
+        ["band: pixels", "band: mask pixels"],
+        ("bands_7_Int16", ("COMPRESS=NONE", "STREAMABLE_OUTPUT=YES", "ENDIANNESS=BIG")),
+        lambda source, options: {"STREAMABLE_OUTPUT=YES", "ENDIANNESS=BIG"} <= set(options),
+    ),
+    Allowed(
+        "streamed from a source with holes",
+        "GTiff passes over the holes, and its file ends before its last blocks. Ours has what a reader sees in them.",
+        ["unreadable file", "band: ", "messages when it is read"],
+        ("gtiff_with_holes", ("COMPRESS=NONE", "STREAMABLE_OUTPUT=YES")),
+        lambda source, options: source == "gtiff_with_holes" and "STREAMABLE_OUTPUT=YES" in options,
+    ),
+    Allowed(
+        "streamed with a mask",
+        "GTiff leaves the mask out of a streamed file, and does not say so. Ours lies beside.",
+        ["band: mask ", "file list", "file out.tif.msk"],
+        ("mask_MEM", ("COMPRESS=NONE", "STREAMABLE_OUTPUT=YES")),
+        lambda source, options: source.startswith("mask_") and "STREAMABLE_OUTPUT=YES" in options,
+    ),
+    Allowed(
         "masks of single bands",
         "Inside the file there is no room for them: where GDAL_TIFF_INTERNAL_MASK=YES asks for that, GTiff raises a failure "
         "for each, and leaves them out all the same. We warn once.",
