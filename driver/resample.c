@@ -96,14 +96,14 @@ static void find_colors(stf_resample *resample, GDALRasterBandH band) {
         resample->colors = GDALCloneColorTable(colors);
 }
 
-/* What GDAL sees in overviews of a mask: masks, but before 3.10 only where the mask is a file of its own, as its metadata
- * tells, which they take over. */
+/* What GDAL sees in overviews of a mask: masks, if it belongs to a dataset (that of MEM does not), and before 3.10 only
+ * where this is a file of its own, as its metadata tells, which they take over. */
 static void find_kind_of_mask(stf_resample *resample, GDALRasterBandH mask) {
     const char *bits = GDALGetMetadataItem(mask, "NBITS", "IMAGE_STRUCTURE");
     GDALDatasetH dataset = GDALGetBandDataset(mask);
     resample->of_bits = bits && EQUAL(bits, "1");
-    resample->stays_mask = GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0) ||
-                           (dataset && GDALGetMetadataItem(dataset, "INTERNAL_MASK_FLAGS_1", NULL));
+    resample->stays_mask = dataset && (GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 10, 0) ||
+                                       GDALGetMetadataItem(dataset, "INTERNAL_MASK_FLAGS_1", NULL));
 }
 
 static bool find_bands(stf_resample *resample, const stf_resample_request *request, stf_error *err) {
@@ -157,6 +157,8 @@ static bool find_method(stf_resample *resample, const stf_resample_request *requ
     return true;
 }
 
+static void look_at_mode(stf_resample *resample);
+
 stf_resample *stf_resample_create(const stf_resample_request *request, stf_error *err) {
     stf_resample *resample = VSICalloc(1, sizeof *resample);
     if (!resample) {
@@ -170,8 +172,11 @@ stf_resample *stf_resample_create(const stf_resample_request *request, stf_error
     resample->alpha_band = STF_RESAMPLE_NO_BAND;
     if (!resample->memory)
         stf_fail(err, CPLE_AppDefined, "GDAL has no driver MEM, without which there are no overviews");
-    if (resample->memory && find_method(resample, request, err) && find_bands(resample, request, err))
+    if (resample->memory && find_method(resample, request, err) && find_bands(resample, request, err)) {
+        if (resample->method.algorithm == GRIORA_Mode)
+            look_at_mode(resample);
         return resample;
+    }
     stf_resample_destroy(resample);
     return NULL;
 }
@@ -289,6 +294,35 @@ static bool of_nothing(const stf_resample *resample, uint32_t first_band, uint32
         leave_out(resample, band, value->pixel + i * resample->sample_bytes);
     }
     return true;
+}
+
+/* MODE of nothing is the nodata value, but not in every version for every value: four pixels tell. */
+static bool mode_gives_back(const stf_resample *resample, uint32_t band) {
+    unsigned char pixels[2 * 3 * 16], result[2 * 16], spare[2 * 3];
+    stf_resample_window w = {0};
+    stf_error err = {0};
+    for (size_t i = 0; i < 2 * 3; i++)
+        memcpy(pixels + i * resample->sample_bytes, resample->bands[band].missing, resample->sample_bytes);
+    w.of_raster = true;
+    w.parent_width_px = w.parent_height_px = w.source.width = w.source.height = 2;
+    w.level_width_px = w.level_height_px = w.target.width = w.target.height = 1;
+    w.first_band = band;
+    w.bands = 1;
+    w.pixels = pixels;
+    w.row_bytes = 3 * resample->sample_bytes;
+    w.result = result;
+    w.result_row_bytes = resample->sample_bytes;
+    w.spare = spare;
+    return stf_resample_run(resample, &w, &err) &&
+           memcmp(result, resample->bands[band].missing, resample->sample_bytes) == 0;
+}
+
+static void look_at_mode(stf_resample *resample) {
+    for (uint32_t i = 0; i < resample->band_count; i++) {
+        stf_resample_band *band = &resample->bands[i];
+        if (band->has_nodata && band->comes_back)
+            band->comes_back = !stf_resample_needs_mask(resample) && mode_gives_back(resample, i);
+    }
 }
 
 bool stf_resample_of_uniform(const stf_resample *resample, uint32_t first_band, bool is_masked, stf_uniform *value) {

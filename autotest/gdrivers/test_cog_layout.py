@@ -26,6 +26,8 @@ def test_every_kind_of_raster(tmp_path, sources, name):
     levels = ["OVERVIEWS=IGNORE_EXISTING", "OVERVIEW_COUNT=2", "RESAMPLING=NEAREST"]
     if source.RasterXSize == 1 and source.RasterYSize == 1 or "_C" in name:  # no levels; of complex pixels: test_cog_pixels
         levels = ["OVERVIEWS=NONE"]
+    if name == "bits_1_of_3_bands" and cog.VERSION >= 31300:  # GDAL's has other pixels than its source
+        levels.append("INTERLEAVE=PIXEL")
     cog.same_as_gdal(tmp_path, source, "BLOCKSIZE=16", *levels, *cog.PLAIN)
 
 
@@ -75,7 +77,10 @@ def with_mask(width, height, bands=1):
 @pytest.mark.parametrize("bands", [1, 3])
 @pytest.mark.parametrize("size", [(1, 1), (192, 128), (500, 333)])
 def test_masks_follow_their_tiles(tmp_path, size, bands):
-    path, parts = cog.same_as_gdal(tmp_path, with_mask(*size, bands), "BLOCKSIZE=64", "OVERVIEWS=NONE", *cog.PLAIN)
+    options = ["BLOCKSIZE=64", "OVERVIEWS=NONE", *cog.PLAIN]
+    if cog.VERSION >= 31100:  # MEM says of itself BAND there, and GDAL takes it over
+        options.append("INTERLEAVE=PIXEL")
+    path, parts = cog.same_as_gdal(tmp_path, with_mask(*size, bands), *options)
     assert b"MASK_INTERLEAVED_WITH_IMAGERY=YES" in parts.ghost
     tiles = [tile for image, tile in parts.order() if image == 0]
     assert parts.order() == [(image, tile) for tile in tiles for image in (0, 1)]

@@ -75,8 +75,12 @@ def raster(path, width, height, dtype="Float32", bands=1, options=TILED):
     return gdal.Open(str(path), gdal.GA_Update)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("size", [(1301, 803), (1024, 640)], ids=["odd", "even"])
+ODD, EVEN = (1301, 803), (1024, 640)
+
+
+@pytest.mark.parametrize(
+    "method,size", [*((method, ODD) for method in METHODS), *((method, EVEN) for method in ("AVERAGE", "CUBIC"))]
+)
 def test_methods(tmp_path, method, size):
     source = raster(tmp_path / "in.tif", *size)
     figures, found = compare(tmp_path, source, method)
@@ -84,16 +88,18 @@ def test_methods(tmp_path, method, size):
     assert figures["SPOOL_BYTES"] > 0
 
 
-@pytest.mark.parametrize("method", ["NEAREST", "AVERAGE", "MODE", "CUBIC"])
 @pytest.mark.parametrize("dtype", ["Byte", "UInt16", "Int16", "UInt32", "Int32", "Float64", "UInt64", "Int64"])
-def test_types(tmp_path, method, dtype):
-    compare(tmp_path, raster(tmp_path / "in.tif", 417, 301, dtype, 2), method)
+def test_types(tmp_path, dtype):
+    source = raster(tmp_path / "in.tif", 417, 301, dtype, 2)
+    for method in ("AVERAGE", "CUBIC", *(["NEAREST", "MODE"] if dtype in ("Byte", "UInt16", "Float64", "Int64") else [])):
+        compare(tmp_path, source, method)
 
 
-@pytest.mark.parametrize("method", ["NEAREST", "AVERAGE", "RMS"])
 @pytest.mark.parametrize("dtype", ["CInt16", "CInt32", "CFloat32", "CFloat64"])
-def test_complex_numbers(tmp_path, method, dtype):
-    compare(tmp_path, raster(tmp_path / "in.tif", 417, 301, dtype), method)
+def test_complex_numbers(tmp_path, dtype):
+    source = raster(tmp_path / "in.tif", 417, 301, dtype)
+    for method in ("NEAREST", "AVERAGE", "RMS"):
+        compare(tmp_path, source, method)
 
 
 def test_kernels_are_not_for_complex_numbers(tmp_path):
@@ -107,7 +113,7 @@ def test_kernels_are_not_for_complex_numbers(tmp_path):
 THIN = [(1, 700), (700, 1), (3, 5), (129, 128), (128, 129), (5, 300), (1000, 2)]
 
 
-@pytest.mark.parametrize("size,count", [((1, 1), None), *((size, count) for size in THIN for count in (None, 3, 9))])
+@pytest.mark.parametrize("size,count", [((1, 1), None), *((size, count) for size in THIN for count in (None, 9))])
 def test_thin_and_tiny(tmp_path, size, count):
     """Any number of levels, down to one pixel; a level that is no narrower than the one before is made from the raster."""
     options = [] if count is None else [f"OVERVIEW_COUNT={count}"]
@@ -134,7 +140,7 @@ NODATA = [("Float32", float("nan")), ("Byte", 0), ("Int16", -32768)]
     ],
 )
 def test_nodata(tmp_path, method, dtype, nodata):
-    source = raster(tmp_path / "in.tif", 700, 502, dtype, 2)
+    source = raster(tmp_path / "in.tif", 439, 430, dtype, 2)
     for band in (1, 2):
         array = source.GetRasterBand(band).ReadAsArray()
         source.GetRasterBand(band).WriteArray(holes(array, nodata))
@@ -143,23 +149,27 @@ def test_nodata(tmp_path, method, dtype, nodata):
     compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
 
 
-@pytest.mark.parametrize("method", EXACT + ["CUBIC"])
+@pytest.mark.parametrize("method", ["AVERAGE", "MODE", "CUBIC"])
 def test_nodata_that_never_occurs(tmp_path, method):
     """GDAL's overviews round otherwise where a raster has a nodata value at all."""
-    source = raster(tmp_path / "in.tif", 1024, 640)
+    source = raster(tmp_path / "in.tif", 640, 512)
     source.GetRasterBand(1).SetNoDataValue(-9999)
     source = None
     compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("inside", ["YES", "NO"])
+FEW = ("AVERAGE", "MODE", "CUBIC")
+
+
+@pytest.mark.parametrize(
+    "method,inside", [*((method, "YES") for method in METHODS), *((method, "NO") for method in FEW)]
+)
 def test_mask(tmp_path, method, inside):
     """Masks of one bit and of eight, whose levels GDAL makes differently."""
     gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", inside)
-    source = raster(tmp_path / "in.tif", 701, 502, "Byte", 3)
+    source = raster(tmp_path / "in.tif", 439, 430, "Byte", 2)
     source.CreateMaskBand(gdal.GMF_PER_DATASET)
-    source.GetRasterBand(1).GetMaskBand().WriteArray(holes(np.full((502, 701), 255, np.uint8), 0))
+    source.GetRasterBand(1).GetMaskBand().WriteArray(holes(np.full((430, 439), 255, np.uint8), 0))
     source = None
     gdal.SetConfigOption("GDAL_TIFF_INTERNAL_MASK", None)
     compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
@@ -177,15 +187,15 @@ def test_mask_and_default_method(tmp_path):
     "method,bands,dtype",
     [
         *((method, 4, "Byte") for method in METHODS),
-        *((method, *kind) for kind in [(2, "Byte"), (4, "UInt16")] for method in ("AVERAGE", "MODE", "CUBIC")),
+        *((method, *kind) for kind in [(2, "Byte"), (4, "UInt16")] for method in FEW),
     ],
 )
 def test_alpha(tmp_path, method, bands, dtype):
     photometric = ["PHOTOMETRIC=RGB"] if bands == 4 else []
-    source = raster(tmp_path / "in.tif", 701, 502, dtype, bands, TILED + ["ALPHA=YES"] + photometric)
+    source = raster(tmp_path / "in.tif", 439, 502, dtype, bands, TILED + ["ALPHA=YES"] + photometric)
     opaque = 255 if dtype == "Byte" else 65535
-    alpha = holes(np.full((502, 701), opaque, np.uint16), 0)
-    alpha[430:490] = np.arange(701) * 71 % (opaque + 1)  # half transparent
+    alpha = holes(np.full((502, 439), opaque, np.uint16), 0)
+    alpha[430:490] = np.arange(439) * 71 % (opaque + 1)  # half transparent
     source.GetRasterBand(bands).WriteArray(alpha)
     source = None
     compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
@@ -207,17 +217,17 @@ def test_large_areas_of_one_value(tmp_path):
     for dtype in ("Byte", "Float32", "Int32"):
         path = tmp_path / f"{dtype}.tif"
         source = gdal.GetDriverByName("GTiff").Create(
-            str(path), 1500, 1100, 1, gdal.GetDataTypeByName(dtype), TILED + ["SPARSE_OK=TRUE"]
+            str(path), 1100, 900, 1, gdal.GetDataTypeByName(dtype), TILED + ["SPARSE_OK=TRUE"]
         )
-        source.GetRasterBand(1).WriteArray(terrain.samples("Byte", 0, 0, 300, 200).astype(np.float32), 700, 650)
-        source.GetRasterBand(1).WriteArray(np.full((200, 700), 77), 800, 900)
+        source.GetRasterBand(1).WriteArray(terrain.samples("Byte", 0, 0, 300, 200).astype(np.float32), 700, 450)
+        source.GetRasterBand(1).WriteArray(np.full((200, 300), 77), 800, 700)
         source = None
         for method in ("AVERAGE", "CUBIC"):
             compare(tmp_path, gdal.Open(str(path)), method)
 
 
 LAYOUTS = {"tiles": TILED, "rows": ["BLOCKYSIZE=1"]}
-CREWS = [(1, 1), (8, 2), (9, 1), (12, 3), (64, 1), (64, 4)]  # MB, threads
+CREWS = {"tiles": [(1, 1), (8, 2), (9, 1), (64, 4)], "rows": [(1, 3), (12, 1), (64, 2)]}  # MB, threads
 
 
 def test_bytes_are_the_same_whatever_the_cap(tmp_path):
@@ -225,7 +235,7 @@ def test_bytes_are_the_same_whatever_the_cap(tmp_path):
     seen, spilled, files = set(), set(), set()
     for name, layout in LAYOUTS.items():
         terrain.make_terrain(tmp_path / f"{name}.tif", 5003, 611, "Float32", 1, layout)
-        for cap, threads in CREWS:
+        for cap, threads in CREWS[name]:
             dataset, kept = cog.copy(
                 streamtiff.DRIVER,
                 tmp_path / "out.tif",

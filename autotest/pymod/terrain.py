@@ -6,6 +6,9 @@ and an addition; nothing larger than a piece of one block row is ever in memory.
 """
 
 import functools
+import os
+import stat
+import tempfile
 
 import numpy as np
 from osgeo import gdal, osr
@@ -28,8 +31,40 @@ UNIT_M = {
 }
 
 
+def _cache_folder():
+    """A folder that nobody else writes to, in which processes find what others of this user made; or None."""
+    folder = os.path.join(tempfile.gettempdir(), f"streamtiff-terrain-{os.getuid() if hasattr(os, 'getuid') else 0}")
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        found = os.lstat(folder)
+    except OSError:
+        return None
+    ours = not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+    return folder if ours and stat.S_ISDIR(found.st_mode) else None
+
+
 @functools.lru_cache(maxsize=4)
 def _fractal(size_px, seed):
+    """Made once, and kept for other processes: it takes longer than many a test."""
+    folder = _cache_folder()
+    path = folder and os.path.join(folder, f"{size_px}-{seed}-{np.__version__}.npy")
+    try:
+        if path:
+            return np.load(path)
+    except (OSError, ValueError):
+        pass
+    surface = _made_fractal(size_px, seed)
+    try:
+        if path:
+            with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
+                np.save(file, surface)
+            os.replace(file.name, path)
+    except OSError:
+        pass
+    return surface
+
+
+def _made_fractal(size_px, seed):
     """A periodic fractal surface: white noise whose spectrum falls as that of eroded terrain does."""
     noise = np.fft.rfft2(np.random.RandomState(seed).standard_normal((size_px, size_px)))
     frequency = np.hypot(np.fft.fftfreq(size_px)[:, None], np.fft.rfftfreq(size_px)[None, :])
