@@ -16,7 +16,7 @@ struct stf_view {
     GDALDatasetH inner;
     GDALDataType type; /* of all bands, or one that holds all; GDT_Unknown: there is none, and inner is read */
     uint64_t cap_bytes;
-    bool cap_named;
+    bool cap_named, decode_by_gdal;
     uint32_t threads;
     bool warned;            /* of a cap below the floor */
     stf_account *account;   /* of the copy that it shares a cap with; NULL: none */
@@ -62,6 +62,7 @@ static void keep_figures(stf_view *view) {
     list = set_number(list, "FLOOR_BYTES", stf_add(floor_of(view), own_lease));
     list = set_number(list, "PEAK_BYTES", stf_add(stf_budget_peak_bytes(view->budget), own_lease));
     list = CSLSetNameValue(list, "SOURCE_KIND", stf_source_kind_name(info->kind));
+    list = CSLSetNameValue(list, "DECODER", info->decoded_directly ? "DIRECT" : "GDAL");
     list = set_number(list, "SOURCE_BLOCKS", info->source_blocks);
     list = set_number(list, "BLOCK_DECODES", view->decodes_before + decodes_of(view));
     list = CSLSetNameValue(list, "DECODES_MEASURED", info->decodes_are_counted ? "YES" : "NO");
@@ -92,6 +93,7 @@ static void describe_job(stf_view *view, const char *target) {
     job->width_px = (uint32_t)GDALGetRasterXSize(view->inner);
     job->sample_bytes = (uint32_t)GDALGetDataTypeSizeBytes(view->type);
     job->unit_bytes = info->unit_bytes;
+    job->kept_bytes = info->kept_bytes;
     job->reader_bytes = stf_view_source_reader_bytes(&view->source);
     job->parallel_read = info->parallel_read;
     job->threads = view->threads;
@@ -103,7 +105,7 @@ static void describe_job(stf_view *view, const char *target) {
 
 /* Opens the source; then job says what a cache of it costs. */
 static bool open_source(stf_view *view, const char *target, stf_error *err) {
-    if (!stf_view_source_open(&view->source, view->inner, view->type, view->only_band, err))
+    if (!stf_view_source_open(&view->source, view->inner, view->type, view->only_band, view->decode_by_gdal, err))
         return false;
     describe_job(view, target);
     if (view->job.unit_bytes == 0 || view->job.unit_bytes > INT64_MAX / 4)
@@ -378,6 +380,7 @@ stf_view *stf_view_create(GDALDatasetH inner, CSLConstList open_options) {
         view->cap_bytes = memory.cap_bytes;
         view->cap_named = memory.cap_named;
         view->threads = memory.threads;
+        view->decode_by_gdal = memory.decode_by_gdal;
         return view;
     }
     if (!view)

@@ -61,7 +61,7 @@ CPLErr stf_view_read_pixels(stf_view *view, const stf_view_read *read);
 /* One natural block of a band, in the band's own type. */
 CPLErr stf_view_read_block(stf_view *view, int band, int block_x, int block_y, void *data);
 
-/* The STREAMING metadata domain: CAP_BYTES, FLOOR_BYTES, PEAK_BYTES, SOURCE_KIND, SOURCE_BLOCKS, BLOCK_DECODES,
+/* The STREAMING metadata domain: CAP_BYTES, FLOOR_BYTES, PEAK_BYTES, SOURCE_KIND, DECODER, SOURCE_BLOCKS, BLOCK_DECODES,
  * DECODES_MEASURED, SPILL_BYTES, SPILL_READ_BYTES, THREADS; of the copy that reads or has read last through the view, else its
  * own since it was opened. Empty before the first read. Belongs to the view. */
 char **stf_view_metadata(stf_view *view);

@@ -240,6 +240,7 @@ static stf_source *create_source(stf_copy *c, stf_error *err) {
     request.tile_height_px = c->options.block_height_px;
     request.lease = c->lease;
     request.cap_bytes = c->options.cap_bytes;
+    request.decode_by_gdal = c->options.decode_by_gdal;
     if (!c->derive)
         return stf_source_create(c->dataset, &request, err);
     GDALDatasetH dataset = stf_derive_source(c->derive);

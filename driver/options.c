@@ -259,6 +259,13 @@ static bool parse_threads(CSLConstList user_options, uint32_t *threads, stf_erro
     return true;
 }
 
+static bool parse_decoder(CSLConstList user_options, bool *decode_by_gdal, stf_error *err) {
+    const char *text = CSLFetchNameValueDef(user_options, "DIRECT_DECODE", "AUTO");
+    *decode_by_gdal = EQUAL(text, "NO");
+    return *decode_by_gdal || EQUAL(text, "AUTO") ||
+           stf_fail(err, CPLE_IllegalArg, "DIRECT_DECODE=%s is neither AUTO nor NO.", text);
+}
+
 static bool parse_cap(CSLConstList user_options, stf_options *out, stf_error *err) {
     const uint64_t usable_bytes = stf_platform_usable_memory();
     const char *name = "MEMORY_CAP";
@@ -319,7 +326,7 @@ static bool parse_names_of_gtiff(CSLConstList user_options, const stf_raster *ra
            parse_bigtiff(user_options, &out->bigtiff, err) &&
            stf_options_get_bool(user_options, "SPARSE_OK", &out->sparse_ok, err) &&
            parse_streamable(user_options, out, err) && parse_threads(user_options, &out->threads, err) &&
-           parse_cap(user_options, out, err);
+           parse_cap(user_options, out, err) && parse_decoder(user_options, &out->decode_by_gdal, err);
 }
 
 static bool parse_cog(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
@@ -356,8 +363,10 @@ bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_
 bool stf_options_parse_memory(CSLConstList user_options, stf_memory_options *out, stf_error *err) {
     stf_options options;
     memset(&options, 0, sizeof options);
-    if (!parse_threads(user_options, &options.threads, err) || !parse_cap(user_options, &options, err))
+    if (!parse_threads(user_options, &options.threads, err) || !parse_cap(user_options, &options, err) ||
+        !parse_decoder(user_options, &options.decode_by_gdal, err))
         return false;
+    out->decode_by_gdal = options.decode_by_gdal;
     out->threads = options.threads;
     out->cap_named = options.cap_named;
     out->cap_bytes = options.cap_bytes;

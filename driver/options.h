@@ -82,16 +82,17 @@ typedef struct stf_options {
     bool pixel_interleave;    /* INTERLEAVE=PIXEL (true) or BAND; true where there is one band */
     bool planes_apart;        /* INTERLEAVE=BAND was asked for, be it of one band: what the directory says */
     stf_bigtiff bigtiff;
-    bool swapped;       /* ENDIANNESS asks for the byte order that is not this host's */
-    bool internal_mask; /* GDAL_TIFF_INTERNAL_MASK: a mask goes into the file, not beside it */
-    bool internal_only; /* ... as asked for: masks of single bands, which only lie beside, are left out */
-    bool streamable;    /* STREAMABLE_OUTPUT=YES: the directory comes first, and the tiles in their order */
-    bool sparse_ok;     /* tiles that are all nodata, or 0 without it, are left out */
-    char *discard_lsb;  /* DISCARD_LSB as it was given (owned): it is read when the samples are known; or NULL */
-    uint32_t threads;   /* >= 1, ALL_CPUS resolved */
-    bool cap_named;     /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
-    uint64_t cap_bytes; /* the cap asked for, or the default where none was */
-    bool cap_strict;    /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
+    bool swapped;        /* ENDIANNESS asks for the byte order that is not this host's */
+    bool internal_mask;  /* GDAL_TIFF_INTERNAL_MASK: a mask goes into the file, not beside it */
+    bool internal_only;  /* ... as asked for: masks of single bands, which only lie beside, are left out */
+    bool streamable;     /* STREAMABLE_OUTPUT=YES: the directory comes first, and the tiles in their order */
+    bool sparse_ok;      /* tiles that are all nodata, or 0 without it, are left out */
+    bool decode_by_gdal; /* DIRECT_DECODE=NO */
+    char *discard_lsb;   /* DISCARD_LSB as it was given (owned): it is read when the samples are known; or NULL */
+    uint32_t threads;    /* >= 1, ALL_CPUS resolved */
+    bool cap_named;      /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
+    uint64_t cap_bytes;  /* the cap asked for, or the default where none was */
+    bool cap_strict;     /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
     char **
         gtiff_options; /* what the template file needs of the user's options (owned), GTiff's names and values, or COG's */
 } stf_options;
@@ -106,9 +107,10 @@ char *stf_options_list_xml(void);
  * STREAMTIFF_MEMORY_CAP, GDAL_NUM_THREADS and GDAL_TIFF_INTERNAL_MASK: the only place that reads the environment. */
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err);
 
-/* What a view of a dataset takes of the same options: MEMORY_CAP and NUM_THREADS, with the same defaults. */
+/* What a view of a dataset takes of the same options: MEMORY_CAP, NUM_THREADS and DIRECT_DECODE, with the same defaults. */
 typedef struct stf_memory_options {
     uint32_t threads;
+    bool decode_by_gdal;
     bool cap_named;
     uint64_t cap_bytes;
 } stf_memory_options;

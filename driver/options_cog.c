@@ -146,8 +146,9 @@ static const char *interleave_of(CSLConstList user_options) {
 }
 
 char **stf_options_cog_to_gtiff(CSLConstList user_options) {
-    static const char *const same[] = {"COMPRESS", "PREDICTOR",   "LEVEL",      "MAX_Z_ERROR",       "NBITS",
-                                       "BIGTIFF",  "NUM_THREADS", "MEMORY_CAP", "MEMORY_CAP_STRICT", "SPARSE_OK"};
+    static const char *const same[] = {"COMPRESS",  "PREDICTOR",         "LEVEL",        "MAX_Z_ERROR",
+                                       "NBITS",     "BIGTIFF",           "NUM_THREADS",  "MEMORY_CAP",
+                                       "SPARSE_OK", "MEMORY_CAP_STRICT", "DIRECT_DECODE"};
     const char *block = CSLFetchNameValueDef(user_options, "BLOCKSIZE", "512");
     char **list = NULL;
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)

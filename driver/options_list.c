@@ -74,6 +74,9 @@ static const option_entry option_entries[] = {
      COMPRESSION_NONE},
     {"MEMORY_CAP_STRICT", "boolean", "NO", NULL, NULL, NULL,
      "Whether to fail where MEMORY_CAP is too small, instead of raising it with a warning", COMPRESSION_NONE},
+    {"DIRECT_DECODE", "string-select", "AUTO", NULL, NULL, "AUTO|NO",
+     "Whether blocks of a plain GeoTIFF are read and decoded without GDAL (AUTO: where that gives the same pixels)",
+     COMPRESSION_NONE},
     {"DERIVE", "string", NULL, NULL, NULL, NULL,
      "What to write instead of the source: a command line of gdaldem without its files, such as slope -s 111120, or "
      "color-relief COLOURS -alpha. Computed window by window, each block of the source is decoded once",

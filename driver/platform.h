@@ -63,6 +63,11 @@ void stf_platform_file_close(stf_platform_file *file); /* NULL is legal */
 bool stf_platform_file_write(stf_platform_file *file, uint64_t offset, const void *data, size_t bytes);
 bool stf_platform_file_read(stf_platform_file *file, uint64_t offset, void *data, size_t bytes);
 
+/* Opens the regular file of that name for reading, by any threads at once, if it is the one that was found (above): asked of
+ * the very descriptor that is read from then on, whatever becomes of the name. NULL: it is not, or cannot be opened. */
+stf_platform_file *stf_platform_file_open(const char *path, const stf_platform_open *found);
+uint64_t stf_platform_file_bytes(const stf_platform_file *file); /* 0 where it cannot be told */
+
 /* A number that differs between processes alive at one time, for temporary names. */
 uint64_t stf_platform_process_id(void);
 

@@ -13,6 +13,7 @@
 #else
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #endif
 
@@ -47,6 +48,54 @@ stf_platform_file *stf_platform_file_create(const char *path) {
     VSIFree(file);
     return NULL;
 }
+
+#if defined(_WIN32)
+
+/* Nobody can give the name to another file while a dataset has it open. */
+stf_platform_file *stf_platform_file_open(const char *path, const stf_platform_open *found) {
+    stf_platform_file *file = VSICalloc(1, sizeof *file);
+    (void)found;
+    if (!file)
+        return NULL;
+    wchar_t *wide = CPLRecodeToWChar(path, CPL_ENC_UTF8, CPL_ENC_UCS2);
+    file->handle = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING,
+                               FILE_ATTRIBUTE_NORMAL, NULL);
+    CPLFree(wide);
+    if (file->handle != INVALID_HANDLE_VALUE)
+        return file;
+    VSIFree(file);
+    return NULL;
+}
+
+uint64_t stf_platform_file_bytes(const stf_platform_file *file) {
+    LARGE_INTEGER size;
+    return GetFileSizeEx(file->handle, &size) ? (uint64_t)size.QuadPart : 0;
+}
+
+#else
+
+/* Not blocked by a pipe that has the name by now. */
+stf_platform_file *stf_platform_file_open(const char *path, const stf_platform_open *found) {
+    struct stat opened;
+    stf_platform_file *file = VSICalloc(1, sizeof *file);
+    if (!file)
+        return NULL;
+    file->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file->descriptor >= 0 && fstat(file->descriptor, &opened) == 0 && S_ISREG(opened.st_mode) &&
+        (uint64_t)opened.st_dev == found->device && (uint64_t)opened.st_ino == found->inode)
+        return file;
+    if (file->descriptor >= 0)
+        close(file->descriptor);
+    VSIFree(file);
+    return NULL;
+}
+
+uint64_t stf_platform_file_bytes(const stf_platform_file *file) {
+    struct stat now;
+    return fstat(file->descriptor, &now) == 0 && now.st_size > 0 ? (uint64_t)now.st_size : 0;
+}
+
+#endif
 
 void stf_platform_file_close(stf_platform_file *file) {
     if (!file)

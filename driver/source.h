@@ -39,6 +39,7 @@ typedef struct stf_source_request {
     uint64_t cap_bytes;      /* as asked for; a view that the source pulls from works with half of it until the plan */
     bool leave_no_blocks;    /* nothing that a read of BLOCKS brings into GDAL's cache stays there */
     uint32_t only_band;      /* of a VRT that is read by windows; other kinds of sources have all bands; 0: all */
+    bool decode_by_gdal;     /* DIRECT_DECODE=NO */
     bool mask;               /* not the bands, but a mask; type: Byte */
     uint32_t mask_band; /* whose: 0: the dataset's; else the own one of this band (from 1), all 0 where it has none */
 } stf_source_request;
@@ -53,6 +54,7 @@ typedef struct stf_source_info {
     bool parallel_read;
     bool may_be_constant;     /* units may come as one value, without pixels, also those not told by constants */
     stf_constants constants;  /* units that come as one value, without pixels */
+    bool decoded_directly;    /* blocks are decoded without GDAL */
     bool decodes_are_counted; /* stf_source_blocks_decoded counts; else the plan's figure is all there is */
     uint64_t unit_bytes, reader_bytes, reader_lease_bytes, lease_bytes;
     uint64_t source_blocks;

@@ -5,9 +5,10 @@
  * decoded tile, and leave the tile's other bands in GDAL's cache: that is what the reader's lease is
  * for). Everything else is read with RasterIO, block by block, through the cache.
  *
- * A GTiff file opened read-only is opened once more for each reader; it must turn out to be the same file, not one
- * that got its name meanwhile, and the same raster, down to where blocks lie in the file. Any other dataset is read by
- * its own handle, on the calling thread. */
+ * A GTiff file opened read-only is read by several readers; it must turn out to be the same file, not one that got its
+ * name meanwhile, and the same raster, down to where blocks lie in the file. Where its layout is plain, blocks are read and
+ * decoded without GDAL (source_direct.h); else it is opened once more for each reader. Any other dataset is read by its own
+ * handle, on the calling thread. */
 #include "source.h"
 
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "gtiff_cost.h"
 #include "messages.h"
 #include "platform.h"
+#include "source_direct.h"
 
 #define LARGE_BLOCK_BYTES ((size_t)8 << 20)
 
@@ -34,8 +36,9 @@ typedef struct blocks_group {
 } blocks_group;
 
 typedef struct blocks_state {
-    bool read_block; /* GDALReadBlock, not RasterIO */
-    bool reopen;     /* readers have handles of their own */
+    bool read_block;    /* GDALReadBlock, not RasterIO */
+    stf_direct *direct; /* blocks are read without GDAL; NULL: they are not */
+    bool reopen;        /* readers have handles of their own */
     stf_platform_open file;
     uint32_t readers;
     GDALDatasetH *handles;
@@ -81,15 +84,24 @@ static bool keep_gap(blocks_group *shape, uint64_t block, uint64_t blocks) {
     return shape->gaps != NULL;
 }
 
+/* GDAL knows holes of the file under uncompressed blocks, too; of all others the table of places tells as well. */
+static bool is_missing(const stf_source *source, const stf_group *group, uint32_t column, uint32_t block_row,
+                       const stf_window *window) {
+    const blocks_state *state = source->state;
+    const stf_tiff_index *index = state->direct ? stf_direct_index(state->direct) : NULL;
+    if (index && stf_direct_is_compressed(state->direct))
+        return stf_tiff_index_is_missing(index, stf_tiff_index_block(index, group->first_band, column, block_row));
+    return stf_coverage_is_empty(GDALGetRasterBand(source->dataset, (int)group->first_band + 1), window);
+}
+
 /* Bands that lie in one block are missing together. False: no memory. */
 static bool find_gaps(stf_source *source, const stf_group *group, blocks_group *shape, uint32_t rows) {
-    GDALRasterBandH band = GDALGetRasterBand(source->dataset, (int)group->first_band + 1);
     uint64_t gaps = 0, blocks = (uint64_t)group->x.cells * rows;
     stf_window gap = {0, 0, 0, 0};
     for (uint64_t block = 0; block < blocks; block++) {
-        stf_window window =
-            block_window(source, group, shape, (uint32_t)(block % group->x.cells), (uint32_t)(block / group->x.cells));
-        if (!stf_coverage_is_empty(band, &window))
+        uint32_t column = (uint32_t)(block % group->x.cells), row = (uint32_t)(block / group->x.cells);
+        stf_window window = block_window(source, group, shape, column, row);
+        if (!is_missing(source, group, column, row, &window))
             continue;
         if (!keep_gap(shape, block, blocks))
             return false;
@@ -175,18 +187,30 @@ static bool describe_group(stf_source *source, blocks_state *state, uint32_t num
     group->bands = bands;
     group->x = stf_axis_make(width, 0, block_width);
     group->y = stf_axis_make(height, 0, (double)block_height * shape->blocks_per_unit);
-
-    uint64_t unit = stf_mul(stf_mul(shape->block_bytes, bands), shape->blocks_per_unit);
-    if (unit > source->info.unit_bytes)
-        source->info.unit_bytes = unit;
-    uint64_t reader = stf_gtiff_reader_bytes(source->dataset, first_band, bands);
-    if (reader > source->info.reader_bytes)
-        source->info.reader_bytes = reader;
-    uint64_t cached = stf_mul(stf_source_cached_block_bytes(shape->block_bytes), bands);
-    bool through_cache = !state->read_block || bands > 1;
-    if (through_cache && cached > source->info.reader_lease_bytes)
-        source->info.reader_lease_bytes = cached;
     return describe_gaps(source, group, shape, err);
+}
+
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+static void describe_costs(stf_source *source, const blocks_state *state, uint32_t number) {
+    stf_source_info *info = &source->info;
+    const stf_group *group = &info->groups[number];
+    const blocks_group *shape = &state->groups[number];
+    uint64_t unit = stf_mul(stf_mul(shape->block_bytes, group->bands), shape->blocks_per_unit);
+    info->unit_bytes = larger(info->unit_bytes, unit);
+    if (state->direct) {
+        info->reader_bytes = stf_direct_reader_bytes(state->direct);
+        return;
+    }
+    uint64_t reader = stf_gtiff_reader_bytes(source->dataset, group->first_band, group->bands);
+    info->reader_bytes = larger(info->reader_bytes, reader);
+    bool through_cache = !state->read_block || group->bands > 1;
+    if (through_cache) {
+        uint64_t cached = stf_mul(stf_source_cached_block_bytes(shape->block_bytes), group->bands);
+        info->reader_lease_bytes = larger(info->reader_lease_bytes, cached);
+    }
 }
 
 /* One block row is one strip: a "block" of a row may also be GDAL's slice of one large compressed strip,
@@ -256,18 +280,42 @@ static GDALDatasetH open_again(GDALDatasetH dataset, const stf_platform_open *kn
     return NULL;
 }
 
+/* Whose descriptor is whose cannot be asked. If the dataset had an older file of that name open, there would be a descriptor
+ * on another file; of another size, it would be another raster. */
+static bool find_file(stf_source *source, blocks_state *state) {
+    GDALDatasetH dataset = source->dataset;
+    return state->read_block && stf_gtiff_is(dataset) && GDALGetAccess(dataset) == GA_ReadOnly &&
+           stf_platform_open_files(GDALGetDescription(dataset), &state->file) && state->file.same > 0 &&
+           state->file.alike == 0;
+}
+
+static void try_direct(stf_source *source, blocks_state *state) {
+    const char *why = "DIRECT_DECODE=NO";
+    if (!source->request.decode_by_gdal)
+        state->direct = stf_direct_open(source->dataset, &state->file, &why);
+    if (!state->direct)
+        CPLDebug("StreamTIFF", "%s is decoded by GDAL: %s", GDALGetDescription(source->dataset), why);
+}
+
+/* Blocks that are missing and told of as one value are never read; any other is left to GDAL. */
+static bool has_other_gaps(const stf_source *source, const blocks_state *state) {
+    const stf_tiff_index *index = stf_direct_index(state->direct);
+    for (uint32_t g = 0; g < source->info.group_count; g++) {
+        const stf_group *group = &source->info.groups[g];
+        for (uint32_t row = 0; row < index->rows; row++)
+            for (uint32_t column = 0; column < index->columns; column++)
+                if (stf_tiff_index_is_missing(index, stf_tiff_index_block(index, group->first_band, column, row)) &&
+                    !is_gap(group, &state->groups[g], column, row))
+                    return true;
+    }
+    return false;
+}
+
 /* The first reader's handle is opened while the source is described: that it can be is part of the description. */
 static bool try_reopen(stf_source *source, blocks_state *state) {
-    GDALDatasetH dataset = source->dataset;
-    if (!state->read_block || !stf_gtiff_is(dataset) || GDALGetAccess(dataset) != GA_ReadOnly ||
-        !blocks_are_separate(dataset))
+    if (!blocks_are_separate(source->dataset))
         return false;
-    /* Whose descriptor is whose cannot be asked. If the dataset had an older file of that name open, there would be a
-     * descriptor on another file; of another size, it would be another raster. */
-    if (!stf_platform_open_files(GDALGetDescription(dataset), &state->file) || state->file.same == 0 ||
-        state->file.alike > 0)
-        return false;
-    GDALDatasetH again = open_again(dataset, &state->file);
+    GDALDatasetH again = open_again(source->dataset, &state->file);
     if (!again)
         return false;
     state->handles = VSICalloc(1, sizeof(GDALDatasetH));
@@ -284,6 +332,8 @@ static bool try_reopen(stf_source *source, blocks_state *state) {
 
 static bool open_readers(stf_source *source, uint32_t readers, stf_error *err) {
     blocks_state *state = source->state;
+    if (state->direct)
+        return stf_direct_open_readers(state->direct, readers, err);
     if (!state->reopen || readers <= state->readers)
         return true;
     GDALDatasetH *handles = VSIRealloc(state->handles, readers * sizeof *handles);
@@ -327,6 +377,21 @@ static bool read_one_block(stf_source *source, GDALDatasetH dataset, const stf_u
     return true;
 }
 
+/* A block of a unit that is missing, though others of it are not, is filled with what its pixels are. */
+static bool read_directly(stf_source *source, uint32_t reader, const stf_unit *unit, uint32_t block_row,
+                          unsigned char *to, size_t band_bytes, stf_error *err) {
+    const blocks_state *state = source->state;
+    const stf_group *group = &source->info.groups[unit->group];
+    const blocks_group *shape = &state->groups[unit->group];
+    if (!is_gap(group, shape, unit->column, block_row))
+        return stf_direct_read(state->direct, reader, group->first_band, unit->column, block_row, to, band_bytes, err);
+    size_t sample_bytes = (size_t)GDALGetDataTypeSizeBytes(source->request.type);
+    for (uint32_t b = 0; b < group->bands; b++)
+        for (size_t at = 0; at < shape->block_bytes; at += sample_bytes)
+            memcpy(to + b * band_bytes + at, shape->gap_sample, sample_bytes);
+    return true;
+}
+
 static bool read_blocks(stf_source *source, uint32_t reader, const stf_unit *unit, void *buffer,
                         stf_unit_pixels *pixels, stf_error *err) {
     blocks_state *state = source->state;
@@ -338,10 +403,12 @@ static bool read_blocks(stf_source *source, uint32_t reader, const stf_unit *uni
     pixels->row_bytes = shape->block_bytes / shape->block_rows;
     pixels->band_bytes = shape->block_bytes * shape->blocks_per_unit;
     uint32_t first = first_block_row(shape, unit);
-    for (uint32_t row = first; row <= last_block_row(shape, unit); row++)
-        if (!read_one_block(source, dataset, unit, row, (unsigned char *)buffer + (row - first) * shape->block_bytes,
-                            pixels->band_bytes, err))
+    for (uint32_t row = first; row <= last_block_row(shape, unit); row++) {
+        unsigned char *to = (unsigned char *)buffer + (row - first) * shape->block_bytes;
+        if (state->direct ? !read_directly(source, reader, unit, row, to, pixels->band_bytes, err)
+                          : !read_one_block(source, dataset, unit, row, to, pixels->band_bytes, err))
             return false;
+    }
     return true;
 }
 
@@ -373,6 +440,7 @@ static bool read_with_rasterio(stf_source *source, uint32_t reader, const stf_un
 
 static void close_blocks(stf_source *source) {
     blocks_state *state = source->state;
+    stf_direct_close(state->direct);
     for (uint32_t i = 0; i < state->readers; i++)
         GDALClose(state->handles[i]);
     VSIFree(state->handles);
@@ -404,12 +472,24 @@ bool stf_source_init_blocks(stf_source *source, stf_error *err) {
     bool is_vrt = EQUAL(GDALGetDriverShortName(GDALGetDatasetDriver(dataset)), "VRT");
     state->read_block = GDALGetAccess(dataset) == GA_ReadOnly && bands_are_of_type(dataset, source->request.type) &&
                         !is_vrt && (!together || stf_gtiff_is(dataset));
-    state->reopen = try_reopen(source, state);
-    source->info.parallel_read = state->reopen;
+    bool known_file = find_file(source, state);
+    if (known_file)
+        try_direct(source, state);
     for (uint32_t g = 0; g < groups; g++)
         if (!describe_group(source, state, g, together ? 0 : g, together ? bands : 1, err))
             return false;
     source->info.constants.of_unit = source->info.kept_bytes > 0 ? is_gap_unit : NULL;
+    if (state->direct && has_other_gaps(source, state)) {
+        stf_direct_close(state->direct);
+        state->direct = NULL;
+    }
+    state->reopen = known_file && !state->direct && try_reopen(source, state);
+    source->info.parallel_read = state->direct || state->reopen;
+    source->info.decoded_directly = state->direct != NULL;
+    if (state->direct)
+        source->info.kept_bytes += stf_direct_kept_bytes(state->direct);
+    for (uint32_t g = 0; g < groups; g++)
+        describe_costs(source, state, g);
     source->info.constants.context = source;
     source->info.group_blocks = group_blocks;
     source->open_readers = open_readers;
@@ -417,7 +497,8 @@ bool stf_source_init_blocks(stf_source *source, stf_error *err) {
     snprintf(source->info.summary, sizeof source->info.summary, "%u x %u blocks of %s, %s",
              state->groups[0].block_width_px, state->groups[0].block_rows,
              GDALGetDriverShortName(GDALGetDatasetDriver(dataset)),
-             state->reopen       ? "read in parallel"
+             state->direct       ? "read in parallel, without GDAL"
+             : state->reopen     ? "read in parallel"
              : state->read_block ? "read by one handle"
                                  : "read through GDAL's cache");
     return true;

@@ -347,6 +347,7 @@ static void describe(stf_source *source, uint32_t passes) {
     info->group_count = 1;
     info->parallel_read = inner->parallel_read;
     info->decodes_are_counted = inner->decodes_are_counted;
+    info->decoded_directly = inner->decoded_directly;
     info->reader_lease_bytes = inner->reader_lease_bytes;
     info->lease_bytes = inner->lease_bytes;
     info->shared = inner->shared;

@@ -32,6 +32,7 @@ typedef struct stf_unit_cache_job {
     uint32_t width_px;
     uint32_t sample_bytes;
     uint64_t unit_bytes, reader_bytes; /* as in stf_demand */
+    uint64_t kept_bytes;               /* what the source holds, whatever the readers are */
     bool parallel_read;                /* else only the calling thread decodes */
     uint32_t threads;                  /* the most that may decode, the calling one included; >= 1 */
     stf_unit_source source;            /* units have the number: group by group, row by row */

@@ -69,6 +69,7 @@ static uint64_t fixed_bytes(const stf_unit_cache_job *job) {
     uint64_t bytes = stf_unit_table_cost_bytes(most + (uint32_t)regions);
     bytes = stf_add(bytes, (uint64_t)most * sizeof(void *));
     bytes = stf_add(bytes, stf_spill_cost_bytes(regions));
+    bytes = stf_add(bytes, job->kept_bytes);
     return stf_add(bytes, stf_unit_cache_bounce_bytes(job));
 }
 

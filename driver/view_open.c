@@ -13,6 +13,9 @@ const char *const stf_view_option_list =
     "<OpenOptionList>"
     "<Option name='MEMORY_CAP' type='string' description='Memory that reading may take, such as 64MB or 5%'/>"
     "<Option name='NUM_THREADS' type='string' description='Threads that decode, or ALL_CPUS'/>"
+    "<Option name='DIRECT_DECODE' type='string-select' default='AUTO' description='Whether blocks of a plain GeoTIFF "
+    "are "
+    "read and decoded without GDAL'><Value>AUTO</Value><Value>NO</Value></Option>"
     "<Option name='GEOREF_SOURCES' type='string' description='Handed on to the driver of the file'/>"
     "<Option name='SPARSE_OK' type='boolean' description='Handed on to the driver of the file'/>"
     "<Option name='IGNORE_COG_LAYOUT_BREAK' type='boolean' description='Handed on to the driver of the file'/>"
@@ -35,6 +38,7 @@ int stf_view_identify(const stf_view_question *question) {
 static char **inner_options(CSLConstList options) {
     char **list = CSLDuplicate((char **)options);
     list = CSLSetNameValue(list, "MEMORY_CAP", NULL);
+    list = CSLSetNameValue(list, "DIRECT_DECODE", NULL);
     return CSLSetNameValue(list, "NUM_THREADS", NULL);
 }
 

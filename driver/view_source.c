@@ -35,7 +35,7 @@ static void describe_sweep(stf_view_source *view) {
 }
 
 bool stf_view_source_open(stf_view_source *view, GDALDatasetH inner, GDALDataType type, uint32_t only_band,
-                          stf_error *err) {
+                          bool decode_by_gdal, stf_error *err) {
     /* Units have no tiles to keep in step with: one row says so. What a reader leaves in GDAL's cache is dropped at once,
      * for nobody asks for it there. */
     stf_source_request request = {0};
@@ -43,6 +43,7 @@ bool stf_view_source_open(stf_view_source *view, GDALDatasetH inner, GDALDataTyp
     request.tile_height_px = 1;
     request.leave_no_blocks = true;
     request.only_band = only_band;
+    request.decode_by_gdal = decode_by_gdal;
     stf_account_enter_inner();
     view->source = stf_source_create(inner, &request, err);
     bool done = view->source != NULL;

@@ -17,7 +17,7 @@ typedef struct stf_view_source {
 
 /* All on the calling thread, but for stf_view_source_read where the source says parallel_read. inner outlives it. */
 bool stf_view_source_open(stf_view_source *view, GDALDatasetH inner, GDALDataType type, uint32_t only_band,
-                          stf_error *err);
+                          bool decode_by_gdal, stf_error *err);
 void stf_view_source_close(stf_view_source *view);
 /* In the forms that the cache calls; context: the stf_view_source. */
 bool stf_view_source_read(void *context, uint32_t reader, const stf_unit *unit, void *buffer, stf_unit_pixels *pixels,
