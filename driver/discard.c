@@ -9,16 +9,27 @@
 #include "cpl_error.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
+#include "gdal_version.h"
 #include "tiff.h"
 
 /* What GTiff steps away from where there is no nodata value, and a number was rounded up to infinity. */
 #define NODATA_OF_NONE (-9999.0)
 
+/* Up to 3.10 GTiff has no half floats but those that NBITS=16 makes, and takes no bits from them. */
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0)
+#define HALF_BITS 10
+#else
+#define HALF_BITS 0
+#endif
+
 /* --- the option -------------------------------------------------------------------------------- */
 
 static int most_bits(const stf_tile_format *format) {
     if (format->sample_format == SAMPLEFORMAT_IEEEFP) /* bits of the mantissa, less one; or not even that */
-        return format->sample_bits == 32 ? 22 : format->sample_bits == 64 ? 52 : format->memory_bits == 16 ? 10 : 0;
+        return format->sample_bits == 32   ? 22
+               : format->sample_bits == 64 ? 52
+               : format->sample_bits == 16 ? HALF_BITS
+                                           : 0;
     return format->sample_bits - (format->sample_format == SAMPLEFORMAT_INT ? 2 : 1);
 }
 
@@ -82,10 +93,10 @@ bool stf_discard_init(stf_discard *discard, const char *text, const stf_tile_for
             CSLDestroy(numbers);
             return stf_fail(err, CPLE_OutOfMemory, "No memory for DISCARD_LSB of %u bands", bands);
         }
-        /* Complex numbers pass GTiff's checks, and then stay as they are; so do floats that NBITS=16 makes half of. */
+        /* Complex numbers pass GTiff's checks, and then stay as they are. */
         const bool known = discard->is_signed || discard->is_float || format->sample_format == SAMPLEFORMAT_UINT;
-        if (!read_bits(discard, numbers, most_bits(format)) || !known ||
-            (discard->is_float && format->sample_bits != format->memory_bits))
+        discard->halves_to_be = discard->is_float && format->sample_bits == 16 && format->memory_bits == 32;
+        if (!read_bits(discard, numbers, most_bits(format)) || !known || (discard->halves_to_be && HALF_BITS == 0))
             stf_discard_free(discard);
         else
             describe_nodata(discard, format, nodata);
@@ -187,27 +198,41 @@ static uint64_t without_bits(const stf_discard *discard, uint64_t sample, uint8_
     return means_nothing(discard, rounded) ? beside_nodata(discard, bits) : rounded;
 }
 
+/* Of a float that is to be made half of: bits of the half. That comes later, and changes nothing any more. */
+static uint64_t without_bits_of_half(const stf_discard *discard, uint32_t sample, uint8_t bits) {
+    float value;
+    memcpy(&value, &sample, sizeof value);
+    const uint64_t half = to_half((double)value), rounded = without_bits(discard, half, bits);
+    if (!isfinite(of_half(half))) /* also what is beyond the range, of which the packer tells */
+        return sample;
+    value = (float)of_half(rounded);
+    memcpy(&sample, &value, sizeof sample);
+    return sample;
+}
+
 void stf_discard_apply(const stf_discard *discard, uint32_t first_band, uint32_t bands, void *samples, size_t count) {
     const uint8_t *bits = discard->bits ? discard->bits + first_band : NULL;
     unsigned char *bytes = samples;
     uint32_t band = 0;
     if (!bits)
         return;
-#define EACH_SAMPLE(TYPE)                                                                                              \
+#define EACH_SAMPLE(TYPE, WITHOUT_BITS)                                                                                \
     for (size_t i = 0; i < count; i++) {                                                                               \
         TYPE sample;                                                                                                   \
         memcpy(&sample, bytes + i * sizeof(TYPE), sizeof(TYPE));                                                       \
-        sample = (TYPE)without_bits(discard, sample, bits[band]);                                                      \
+        sample = (TYPE)WITHOUT_BITS(discard, sample, bits[band]);                                                      \
         memcpy(bytes + i * sizeof(TYPE), &sample, sizeof(TYPE));                                                       \
         band = band + 1 == bands ? 0 : band + 1;                                                                       \
     }
-    if (discard->sample_bytes == 1)
-        EACH_SAMPLE(uint8_t)
+    if (discard->halves_to_be)
+        EACH_SAMPLE(uint32_t, without_bits_of_half)
+    else if (discard->sample_bytes == 1)
+        EACH_SAMPLE(uint8_t, without_bits)
     else if (discard->sample_bytes == 2)
-        EACH_SAMPLE(uint16_t)
+        EACH_SAMPLE(uint16_t, without_bits)
     else if (discard->sample_bytes == 4)
-        EACH_SAMPLE(uint32_t)
+        EACH_SAMPLE(uint32_t, without_bits)
     else
-        EACH_SAMPLE(uint64_t)
+        EACH_SAMPLE(uint64_t, without_bits)
 #undef EACH_SAMPLE
 }

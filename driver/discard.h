@@ -23,6 +23,8 @@ typedef struct stf_discard {
     uint32_t bands;
     uint32_t sample_bytes;
     bool is_signed, is_float;
+    bool
+        halves_to_be; /* samples are floats here, and half floats in the file: sample_bytes, bits and nodata are of these */
     bool has_nodata;
     uint64_t nodata_bits; /* the nodata value as a sample, where it is one */
     double nodata;

@@ -55,6 +55,15 @@ def floats(kind):
     return np.resize(array.astype(kind), (3, 20, 40))
 
 
+@pytest.mark.parametrize("bits", ["0", "1", "7", "10", "3,9,0", "11"])
+@pytest.mark.parametrize("nodata", [None, 0, 1, -1.5, float("nan"), 0.1, 65504, 1e6])
+def test_floats_that_become_half_floats(tmp_path, nodata, bits):
+    """NBITS=16: the bits are those of the half float, since 3.11; up to 3.10 the option is ignored with a warning."""
+    dataset = in_memory(floats("f4"), "Float32", nodata)
+    for interleave in INTERLEAVES:
+        same(tmp_path, dataset, f"DISCARD_LSB={bits}", "NBITS=16", f"INTERLEAVE={interleave}")
+
+
 @pytest.mark.parametrize("bits", ["1", "7", "22", "3,20,0"])
 @pytest.mark.parametrize("nodata", [None, 0, 1, -1.5, float("nan"), float("inf"), 0.1])
 @pytest.mark.parametrize("name", ["Float32", "Float64"])

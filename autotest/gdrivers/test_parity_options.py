@@ -106,7 +106,7 @@ OPTIONS = {
         + [("DISCARD_LSB=3", *DEFLATED_STRIPS), ("DISCARD_LSB=5", "COMPRESS=LZW", "PREDICTOR=2", "INTERLEAVE=BAND")]
         + [("DISCARD_LSB=1,2,4",), ("DISCARD_LSB=0,3,2", "INTERLEAVE=BAND"), ("DISCARD_LSB=1,2",)]
         + [("DISCARD_LSB=2", "ENDIANNESS=BIG"), ("DISCARD_LSB=4", "SPARSE_OK=YES"), ("DISCARD_LSB=3", "NBITS=12")]
-        + [("DISCARD_LSB=2", "PROFILE=BASELINE")],
+        + [("DISCARD_LSB=2", "PROFILE=BASELINE"), ("DISCARD_LSB=5", "NBITS=16"), ("DISCARD_LSB=0", "NBITS=16")],
         [f"type_{name}" for name in TYPES]
         + [f"nodata_{name}" for name in NODATA]
         + ["bands_2_Int16", "bands_3", "bands_3_UInt16", "bands_3_Float32", "bands_7", "color_rgba", "palette_256"]

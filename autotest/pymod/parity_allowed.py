@@ -145,6 +145,24 @@ _ALL = [
         lambda source, options: source.startswith("mask_") and "STREAMABLE_OUTPUT=YES" in options,
     ),
     Allowed(
+        "windows of a warp",
+        "GTiff asks a warped VRT for windows larger than its blocks, and since 3.11 these are warped as a whole, with pixels "
+        "that differ a little from those of the blocks: the transformation is approximated along the rows of whatever is "
+        "asked for. Ours are those of the blocks, at any cap.",
+        ["band: pixels", "band: mask pixels"],
+        ("VRT_warped_of_many_blocks", ("COMPRESS=NONE",)),
+        lambda source, options: source == "VRT_warped_of_many_blocks",
+        since=31100,
+    ),
+    Allowed(
+        "holes of a band without nodata",
+        "The file has one nodata value for all bands. Where GTiff passes over holes of the source it writes that into all bands, "
+        "in place of the zeros of those without one. Ours has the pixels of the source.",
+        ["band: pixels", "band: mask pixels"],
+        ("VRT_holes_and_nodata_of_one_band", ("COMPRESS=DEFLATE", "TILED=NO", "BLOCKYSIZE=7", "INTERLEAVE=BAND")),
+        lambda source, options: source == "VRT_holes_and_nodata_of_one_band",
+    ),
+    Allowed(
         "masks of single bands",
         "Inside the file there is no room for them: where GDAL_TIFF_INTERNAL_MASK=YES asks for that, GTiff raises a failure "
         "for each, and leaves them out all the same. We warn once.",

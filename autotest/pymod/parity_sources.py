@@ -365,6 +365,19 @@ def VRT_warped(folder):  # noqa: N802
 
 
 @source
+def VRT_warped_of_many_blocks(folder):  # noqa: N802
+    large = base(folder, "warped-large", placed(mem(1, gdal.GDT_Int16, width=600, height=300)))
+    return gdal.Warp("", large, format="VRT", dstSRS="EPSG:4326")
+
+
+@source
+def VRT_holes_and_nodata_of_one_band(folder):  # noqa: N802
+    dataset = gdal.GetDriverByName("VRT").Create("", WIDTH, HEIGHT, 2, gdal.GDT_Int16)
+    dataset.GetRasterBand(1).SetNoDataValue(-5)
+    return dataset
+
+
+@source
 def VRT_mosaic(folder):  # noqa: N802
     pieces = []
     for index in range(2):
