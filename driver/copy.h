@@ -44,6 +44,7 @@ typedef struct stf_copy_overviews {
 /* The dataset's mask, where it has one; or those of its bands. */
 typedef struct stf_mask {
     stf_mask_home home;
+    bool of_dataset;    /* one for all bands */
     uint32_t bands;     /* of the mask's image: one, or where bands have masks of their own, as many as the raster */
     char *path;         /* of the file beside */
     stf_source *source; /* open only while a band of the mask is planned and copied */

@@ -67,6 +67,7 @@ static void close_level(stf_copy *level) {
 static bool describe_mask(stf_copy *c, stf_copy *level, uint32_t number, stf_error *err) {
     if (!c->levels_masked)
         return true;
+    level->mask.of_dataset = true;
     level->mask.bands = 1;
     stf_copy_describe_mask(level, STF_MASK_INSIDE);
     level->mask.image = c->mask.image + number;

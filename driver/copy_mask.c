@@ -97,6 +97,7 @@ bool stf_copy_choose_mask(stf_copy *c, stf_error *err) {
                  of_dataset && !c->options.streamable ? ". Set GDAL_TIFF_INTERNAL_MASK=YES" : "");
         return true;
     }
+    mask->of_dataset = of_dataset;
     mask->bands = of_dataset ? 1 : c->raster.bands;
     if (mask->home == STF_MASK_BESIDE)
         mask->path = CPLStrdup(CPLSPrintf("%s.msk", c->target));
@@ -145,7 +146,7 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
 }
 
 static bool is_of_bands(const stf_copy *c) {
-    return c->mask.bands > 0 && !stf_copy_has_mask(c);
+    return c->mask.bands > 0 && !c->mask.of_dataset;
 }
 
 bool stf_copy_open_mask(stf_copy *c, uint32_t band, stf_error *err) {

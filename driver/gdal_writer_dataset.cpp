@@ -7,6 +7,7 @@
 
 #include <climits>
 #include <cstring>
+#include <memory>
 
 namespace {
 
@@ -97,8 +98,10 @@ class WriterDataset final : private StfOwnDataset, public GDALDataset {
     char **GetFileList() override {
         return Finished() != nullptr ? Finished()->GetFileList() : nullptr;
     }
-    CPLErr CreateMaskBand(int flags) override {
-        return FinishFile() == CE_None ? Finished()->CreateMaskBand(flags) : CE_Failure;
+    CPLErr CreateMaskBand(int flags) override;
+    // The mask that is pushed; null: there is none.
+    GDALRasterBand *Mask() const {
+        return m_mask.get();
     }
 
   protected:
@@ -128,23 +131,74 @@ class WriterDataset final : private StfOwnDataset, public GDALDataset {
 #endif
 
     stf_writer *m_writer; // owned; null once it is closed
+    std::unique_ptr<GDALRasterBand> m_mask;
 
     CPL_DISALLOW_COPY_ASSIGN(WriterDataset)
 };
 
-class WriterBand final : public GDALRasterBand {
+// A band whose pixels are a writer's: the bands of the raster, and its mask.
+class PushedBand : public GDALRasterBand {
   public:
-    WriterBand(WriterDataset *dataset, int band, GDALDataType type) {
-        poDS = dataset;
-        nBand = band;
-        eDataType = type;
-        eAccess = GA_Update;
-        stf_writer_block_size(dataset->Writer(), &nBlockXSize, &nBlockYSize);
-    }
-
     // What GDAL has of our blocks in its cache, be it resampled or filled there: what is new goes to the writer, and
     // nothing stays. Costs nothing as long as nobody asked for a block.
     CPLErr DropBlocks() { return GDALRasterBand::FlushCache(false); }
+
+  protected:
+    PushedBand(WriterDataset *dataset, GDALDataType type) {
+        poDS = dataset;
+        eDataType = type;
+        eAccess = GA_Update;
+        nRasterXSize = dataset->GetRasterXSize();
+        nRasterYSize = dataset->GetRasterYSize();
+    }
+    WriterDataset *Dataset() const { return static_cast<WriterDataset *>(poDS); }
+    // Who has the pixels; null: nobody any longer.
+    virtual stf_writer *Pixels() const = 0;
+    // The band of the finished file, where there is one; or null.
+    virtual GDALRasterBand *Finished() const = 0;
+    virtual const int *Bands() const = 0;
+
+    CPLErr IReadBlock(int x, int y, void *data) override;
+    CPLErr IWriteBlock(int x, int y, void *data) override;
+    CPLErr IRasterIO(GDALRWFlag flag, int x, int y, int width, int height, void *data, int buffer_width,
+                     int buffer_height, GDALDataType type, GSpacing pixel_space, GSpacing line_space,
+                     GDALRasterIOExtraArg *extra) override;
+
+  private:
+    stf_writer_window BlockWindow(int x, int y, void *data) const;
+
+    CPL_DISALLOW_COPY_ASSIGN(PushedBand)
+};
+
+class MaskBand final : public PushedBand {
+  public:
+    explicit MaskBand(WriterDataset *dataset) : PushedBand(dataset, GDT_Byte) {
+        stf_writer_block_size(stf_writer_mask(dataset->Writer()), &nBlockXSize, &nBlockYSize);
+    }
+    bool IsMaskBand() const override { return true; }
+
+  protected:
+    stf_writer *Pixels() const override {
+        return Dataset()->Writer() != nullptr ? stf_writer_mask(Dataset()->Writer()) : nullptr;
+    }
+    GDALRasterBand *Finished() const override {
+        return Dataset()->Finished() != nullptr ? Dataset()->ShapeBand(1)->GetMaskBand() : nullptr;
+    }
+    const int *Bands() const override { return &m_band; }
+
+  private:
+    int m_band = 1;
+
+    CPL_DISALLOW_COPY_ASSIGN(MaskBand)
+};
+
+class WriterBand final : public PushedBand {
+  public:
+    WriterBand(WriterDataset *dataset, int band, GDALDataType type) : PushedBand(dataset, type) {
+        nBand = band;
+        stf_writer_block_size(dataset->Writer(), &nBlockXSize, &nBlockYSize);
+    }
+
     void ForgetMask() { InvalidateMaskBand(); }
 
     const char *GetDescription() const override { return Said() != nullptr ? Said()->GetDescription() : ""; }
@@ -225,31 +279,28 @@ class WriterBand final : public GDALRasterBand {
         return Finished() != nullptr ? Finished()->GetOverview(level) : nullptr;
     }
     int GetMaskFlags() override {
-        return Finished() != nullptr ? Finished()->GetMaskFlags() : GDALRasterBand::GetMaskFlags();
+        if (Finished() != nullptr)
+            return Finished()->GetMaskFlags();
+        return Dataset()->Mask() != nullptr ? GMF_PER_DATASET : GDALRasterBand::GetMaskFlags();
     }
     GDALRasterBand *GetMaskBand() override {
-        return Finished() != nullptr ? Finished()->GetMaskBand() : GDALRasterBand::GetMaskBand();
+        if (Finished() != nullptr)
+            return Finished()->GetMaskBand();
+        return Dataset()->Mask() != nullptr ? Dataset()->Mask() : GDALRasterBand::GetMaskBand();
     }
-    CPLErr CreateMaskBand(int flags) override {
-        return Dataset()->FinishFile() == CE_None ? Finished()->CreateMaskBand(flags) : CE_Failure;
-    }
+    CPLErr CreateMaskBand(int flags) override;
 
   protected:
-    CPLErr IReadBlock(int x, int y, void *data) override;
-    CPLErr IWriteBlock(int x, int y, void *data) override;
-    CPLErr IRasterIO(GDALRWFlag flag, int x, int y, int width, int height, void *data, int buffer_width,
-                     int buffer_height, GDALDataType type, GSpacing pixel_space, GSpacing line_space,
-                     GDALRasterIOExtraArg *extra) override;
+    stf_writer *Pixels() const override { return Dataset()->Writer(); }
+    GDALRasterBand *Finished() const override { return Dataset()->Finished() != nullptr ? Said() : nullptr; }
+    const int *Bands() const override { return &nBand; }
 
   private:
-    WriterDataset *Dataset() const { return static_cast<WriterDataset *>(poDS); }
     GDALRasterBand *Said() const { return Dataset()->ShapeBand(nBand); }
-    GDALRasterBand *Finished() const { return Dataset()->Finished() != nullptr ? Said() : nullptr; }
     CPLErr NodataSet(CPLErr result) {
         Dataset()->NodataChanged();
         return result;
     }
-    stf_writer_window BlockWindow(int x, int y, void *data) const;
 
     CPL_DISALLOW_COPY_ASSIGN(WriterBand)
 };
@@ -274,43 +325,43 @@ CPLErr Pass(stf_writer *writer, GDALRWFlag flag, const stf_writer_window &window
     return result;
 }
 
-CPLErr WriterBand::IRasterIO(GDALRWFlag flag, int x, int y, int width, int height, void *data, int buffer_width,
+CPLErr PushedBand::IRasterIO(GDALRWFlag flag, int x, int y, int width, int height, void *data, int buffer_width,
                              int buffer_height, GDALDataType type, GSpacing pixel_space, GSpacing line_space,
                              GDALRasterIOExtraArg *extra) {
     if (GDALRasterBand *finished = Finished())
         return finished->RasterIO(flag, x, y, width, height, data, buffer_width, buffer_height, type, pixel_space,
                                   line_space, extra);
-    const stf_writer_window window{x, y, width, height, data, type, pixel_space, line_space, 0, &nBand, 1};
-    if (!Takes(Dataset()->Writer(), window, buffer_width, buffer_height))
+    const stf_writer_window window{x, y, width, height, data, type, pixel_space, line_space, 0, Bands(), 1};
+    if (!Takes(Pixels(), window, buffer_width, buffer_height))
         return GDALRasterBand::IRasterIO(flag, x, y, width, height, data, buffer_width, buffer_height, type,
                                          pixel_space, line_space, extra);
-    return DropBlocks() == CE_None ? Pass(Dataset()->Writer(), flag, window, extra) : CE_Failure;
+    return DropBlocks() == CE_None ? Pass(Pixels(), flag, window, extra) : CE_Failure;
 }
 
-stf_writer_window WriterBand::BlockWindow(int x, int y, void *data) const {
+stf_writer_window PushedBand::BlockWindow(int x, int y, void *data) const {
     const int left = x * nBlockXSize, top = y * nBlockYSize;
     const int width = left + nBlockXSize <= nRasterXSize ? nBlockXSize : nRasterXSize - left;
     const int height = top + nBlockYSize <= nRasterYSize ? nBlockYSize : nRasterYSize - top;
     const int sample_bytes = GDALGetDataTypeSizeBytes(eDataType);
     return {
-        left, top,    width, height, data, eDataType, sample_bytes, static_cast<int64_t>(sample_bytes) * nBlockXSize,
-        0,    &nBand, 1};
+        left, top,     width, height, data, eDataType, sample_bytes, static_cast<int64_t>(sample_bytes) * nBlockXSize,
+        0,    Bands(), 1};
 }
 
-CPLErr WriterBand::IReadBlock(int x, int y, void *data) {
+CPLErr PushedBand::IReadBlock(int x, int y, void *data) {
     if (GDALRasterBand *finished = Finished())
         return finished->ReadBlock(x, y, data);
     const stf_writer_window window = BlockWindow(x, y, data);
     if (window.width < nBlockXSize || window.height < nBlockYSize)
         memset(data, 0, static_cast<size_t>(window.line_bytes) * static_cast<size_t>(nBlockYSize));
-    return Dataset()->Writer() != nullptr ? stf_writer_read(Dataset()->Writer(), &window) : CE_Failure;
+    return Pixels() != nullptr ? stf_writer_read(Pixels(), &window) : CE_Failure;
 }
 
-CPLErr WriterBand::IWriteBlock(int x, int y, void *data) {
+CPLErr PushedBand::IWriteBlock(int x, int y, void *data) {
     if (GDALRasterBand *finished = Finished())
         return finished->WriteBlock(x, y, data);
     const stf_writer_window window = BlockWindow(x, y, data);
-    return Dataset()->Writer() != nullptr ? stf_writer_write(Dataset()->Writer(), &window) : CE_Failure;
+    return Pixels() != nullptr ? stf_writer_write(Pixels(), &window) : CE_Failure;
 }
 
 CPLErr WriterBand::SetColorInterpretation(GDALColorInterp interpretation) {
@@ -340,6 +391,8 @@ CPLErr WriterDataset::DropBlocks() {
     for (int i = 1; i <= nBands; i++)
         if (static_cast<WriterBand *>(papoBands[i - 1])->DropBlocks() != CE_None)
             result = CE_Failure;
+    if (m_mask && static_cast<MaskBand *>(m_mask.get())->DropBlocks() != CE_None)
+        result = CE_Failure;
     return result;
 }
 
@@ -347,6 +400,26 @@ void WriterDataset::NodataChanged() {
     stf_writer_nodata_changed(m_writer);
     for (int i = 1; i <= nBands; i++)
         static_cast<WriterBand *>(papoBands[i - 1])->ForgetMask();
+}
+
+// GTiff has no other: masks of single bands lie in a file beside that is its own affair.
+CPLErr WriterDataset::CreateMaskBand(int flags) {
+    if (Finished() != nullptr)
+        return Finished()->CreateMaskBand(flags);
+    if (m_writer == nullptr || flags != GMF_PER_DATASET) {
+        CPLError(CE_Failure, CPLE_NotSupported, "Only a mask of the whole dataset (GMF_PER_DATASET) can be written.");
+        return CE_Failure;
+    }
+    if (DropBlocks() != CE_None || stf_writer_create_mask(m_writer) != CE_None)
+        return CE_Failure;
+    m_mask = std::make_unique<MaskBand>(this);
+    for (int i = 1; i <= nBands; i++)
+        static_cast<WriterBand *>(papoBands[i - 1])->ForgetMask();
+    return CE_None;
+}
+
+CPLErr WriterBand::CreateMaskBand(int flags) {
+    return Finished() != nullptr ? Finished()->CreateMaskBand(flags) : Dataset()->CreateMaskBand(flags);
 }
 
 CPLErr WriterDataset::FinishFile() {

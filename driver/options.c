@@ -315,6 +315,10 @@ static void collect_gtiff_options(CSLConstList user_options, stf_options *out) {
 #define INTERNAL_MASK_DEFAULT "NO"
 #endif
 
+bool stf_options_internal_mask(void) {
+    return CPLTestBool(CPLGetConfigOption("GDAL_TIFF_INTERNAL_MASK", INTERNAL_MASK_DEFAULT));
+}
+
 /* user_options: in GTiff's names. */
 static bool parse_names_of_gtiff(CSLConstList user_options, const stf_raster *raster, stf_options *out,
                                  stf_error *err) {
@@ -340,7 +344,7 @@ static bool parse_cog(CSLConstList user_options, const stf_raster *raster, stf_o
 
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
     memset(out, 0, sizeof(*out));
-    out->internal_mask = CPLTestBool(CPLGetConfigOption("GDAL_TIFF_INTERNAL_MASK", INTERNAL_MASK_DEFAULT));
+    out->internal_mask = stf_options_internal_mask();
     out->internal_only = CPLTestBool(CPLGetConfigOption("GDAL_TIFF_INTERNAL_MASK", "NO"));
     if (!check_raster(raster, err) || !stf_options_check_layout(user_options, &out->is_cog, err))
         return false;

@@ -107,6 +107,9 @@ char *stf_options_list_xml(void);
  * STREAMTIFF_MEMORY_CAP, GDAL_NUM_THREADS and GDAL_TIFF_INTERNAL_MASK: the only place that reads the environment. */
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err);
 
+/* What internal_mask would be now. */
+bool stf_options_internal_mask(void);
+
 /* What a view of a dataset takes of the same options: MEMORY_CAP, NUM_THREADS and DIRECT_DECODE, with the same defaults. */
 typedef struct stf_memory_options {
     uint32_t threads;

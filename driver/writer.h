@@ -57,6 +57,10 @@ CSLConstList stf_writer_figures(stf_writer *writer); /* of the STREAMING domain;
 
 CPLErr stf_writer_write(stf_writer *writer, const stf_writer_window *window);
 CPLErr stf_writer_read(stf_writer *writer, const stf_writer_window *window);
+/* A mask of the dataset, which is written and read as another writer with one band is: in the file, or beside it, as
+ * GDAL_TIFF_INTERNAL_MASK says. It belongs to the writer. */
+CPLErr stf_writer_create_mask(stf_writer *writer);
+stf_writer *stf_writer_mask(const stf_writer *writer); /* NULL: there is none */
 /* All complete tiles are in the file, or what went wrong is told. */
 CPLErr stf_writer_flush(stf_writer *writer);
 /* Finishes the file, and opens it as GTiff's dataset: for what is done in a file that is whole. */

@@ -109,7 +109,7 @@ static void run_worker(void *data) {
 
 static bool commit(stf_writer *w, const stf_writer_job *job, stf_error *err) {
     stf_writer_tile *tile = &w->tiles[job->tile];
-    bool done = stf_tiff_file_replace(w->copy.file, 0, job->tile, job->encoded, job->encoded_bytes, err);
+    bool done = stf_tiff_file_replace(w->copy.file, w->image, job->tile, job->encoded, job->encoded_bytes, err);
     tile->state = STF_TILE_WRITTEN;
     tile->in_file = true;
     stf_pool_give(w->pool, job->slot);
@@ -264,11 +264,11 @@ static bool tile_tags(stf_writer *w, uint32_t rows, stf_tag_list *tags, stf_erro
 static bool write_single(stf_writer *w, const char *name, uint64_t tile, uint32_t rows, void *room, stf_error *err) {
     stf_tag_list tags = {0};
     stf_image_tags image = {w->copy.format.tiled, &tags};
-    bool done = stf_tiff_file_read(w->copy.file, 0, tile, room, err) && tile_tags(w, rows, &tags, err);
+    bool done = stf_tiff_file_read(w->copy.file, w->image, tile, room, err) && tile_tags(w, rows, &tags, err);
     stf_tiff_file *file = done ? stf_tiff_file_create(name, false, 1, err) : NULL;
     if (file && w->copy.options.swapped)
         stf_tiff_file_swap(file);
-    if (file && stf_tiff_file_append(file, 0, 0, room, stf_tiff_file_tile_bytes(w->copy.file, 0, tile), err))
+    if (file && stf_tiff_file_append(file, 0, 0, room, stf_tiff_file_tile_bytes(w->copy.file, w->image, tile), err))
         done = stf_tiff_file_finish(file, &image, err);
     else {
         stf_tiff_file_abort(file);
@@ -295,11 +295,17 @@ static bool read_single(const stf_writer *w, const char *name, uint32_t rows, vo
     return done;
 }
 
+/* A mask of one bit is 0 and 255 to those who read it. */
+static void widen_bits(const stf_writer *w, unsigned char *pixels, uint32_t rows) {
+    for (size_t i = 0; w->is_mask && w->copy.format.sample_bits == 1 && i < (size_t)w->copy.format.width_px * rows; i++)
+        pixels[i] = pixels[i] ? 255 : 0;
+}
+
 bool stf_writer_decode(stf_writer *w, uint64_t tile, uint32_t slot, stf_error *err) {
     stf_window valid = stf_geometry_tile_window(&w->copy.geometry, tile);
     uint32_t rows = stf_writer_tile_rows(w, &valid);
     unsigned char *pixels = stf_writer_pixels(w, slot);
-    if (stf_tiff_file_tile_bytes(w->copy.file, 0, tile) == 0) {
+    if (stf_tiff_file_tile_bytes(w->copy.file, w->image, tile) == 0) {
         stf_writer_fill(w, pixels, w->copy.format.width_px * rows * w->copy.format.samples,
                         w->copy.raster.sample_bytes);
         return true;
@@ -310,6 +316,7 @@ bool stf_writer_decode(stf_writer *w, uint64_t tile, uint32_t slot, stf_error *e
         done = stf_writer_drain(w, err) && stf_writer_keep_codec_tags(w, err) &&
                write_single(w, name, tile, rows, pixels, err) && read_single(w, name, rows, pixels, err);
         stf_budget_release(w->budget, w->decode_bytes);
+        widen_bits(w, pixels, rows);
         VSIUnlink(name);
     }
     CPLFree(name);

@@ -1,6 +1,9 @@
 /* What the files of the writer share.
  *
  *   writer.c         making, finishing, and taking down
+ *   writer_plan.c    what it takes of the cap
+ *   writer_mask.c    the mask, a writer within the writer: its account, its file, but tiles of its own
+ *   writer_cog.c     LAYOUT=COG: from a plain file to one
  *   writer_window.c  windows of the caller's to and from tiles
  *   writer_tiles.c   the states of tiles: slots, spill, eviction
  *   writer_pixels.c  which samples of a tile were written, and those that were not
@@ -60,9 +63,14 @@ struct stf_writer {
     GDALDatasetH finished;           /* GTiff's dataset of the finished file */
     bool done;                       /* finished, or failed for good */
     bool failed;
-    stf_error error; /* the first one */
+    stf_error error;         /* the first one */
+    struct stf_writer *mask; /* NULL: there is none */
+    bool is_mask;            /* file and account are the other one's, but for a file beside */
+    uint32_t image;          /* of the file */
+    char *cog_target;        /* LAYOUT=COG: what the target is turned into at the end; or NULL */
+    char **cog_options;
     stf_budget *budget;
-    uint64_t cap_bytes, floor_bytes;
+    uint64_t cap_bytes, floor_bytes, peak_before_bytes; /* that was before the cap was raised */
     char **figures;
     stf_lease *lease; /* STREAMTIFF_LEASE=YES */
 
@@ -102,6 +110,27 @@ struct stf_writer {
 /* Keeps the first failure, and raises this one: CE_Failure. */
 CPLErr stf_writer_raise(stf_writer *w, const stf_error *err);
 
+/* --- what it takes */
+
+#define STF_WRITER_LEAST_SLOTS 3 /* one that is filled, one that is encoded, one that a tile comes back to */
+/* Sizes of slots, records and tables, from the format of tiles and their grid. */
+bool stf_writer_describe_slots(stf_writer *w, stf_error *err);
+/* Cap, threads and slots. */
+bool stf_writer_plan(stf_writer *w, stf_error *err);
+bool stf_writer_take_memory(stf_writer *w, stf_error *err);
+void stf_writer_give_memory(stf_writer *w);
+/* Everything but slots and encoders; so many slots. */
+uint64_t stf_writer_fixed_bytes(const stf_writer *w);
+uint64_t stf_writer_slots_bytes(const stf_writer *w, uint64_t slots);
+
+/* --- mask and COG */
+
+bool stf_writer_finish_mask(stf_writer *w, stf_error *err); /* its tiles and tags, and the file beside */
+void stf_writer_destroy_mask(stf_writer *w);
+/* Where the options say LAYOUT=COG: another target, and options for it. *options: to be destroyed. */
+bool stf_writer_begin_cog(stf_writer *w, char ***options, stf_error *err);
+bool stf_writer_make_cog(stf_writer *w, stf_error *err);
+
 /* --- pixels */
 
 /* Marks samples of a rectangle of an open tile as written; gives how many were not. */
@@ -135,6 +164,8 @@ bool stf_writer_load_record(stf_writer *w, const stf_writer_tile *tile, uint32_t
 bool stf_writer_store_record(stf_writer *w, stf_writer_tile *tile, uint32_t row, uint32_t x, uint32_t width,
                              stf_error *err);
 uint64_t stf_writer_spilled_bytes(const stf_writer *w);
+/* All tiles leave their slots, of which there are fewer then. */
+bool stf_writer_shrink(stf_writer *w, uint64_t slot_count, stf_error *err);
 
 /* --- encoding */
 

@@ -184,6 +184,20 @@ static bool evict(stf_writer *w, uint32_t slot, stf_error *err) {
     return true;
 }
 
+bool stf_writer_shrink(stf_writer *w, uint64_t slot_count, stf_error *err) {
+    if (slot_count >= w->slot_count)
+        return true;
+    for (uint32_t slot = 0; slot < w->slot_count; slot++)
+        if (w->slots[slot].open && !evict(w, slot, err))
+            return false;
+    if (!stf_writer_drain(w, err))
+        return false;
+    stf_pool_destroy(w->pool);
+    w->slot_count = slot_count;
+    w->pool = stf_pool_create(w->budget, w->slot_bytes, (uint32_t)slot_count, "tiles", err);
+    return w->pool != NULL;
+}
+
 /* Tiles that are all in use together are touched in turn: within two rounds. */
 static bool is_in_use(const stf_writer *w, uint32_t slot) {
     const stf_writer_tile *tile = &w->tiles[w->slots[slot].tile];

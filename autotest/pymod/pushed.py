@@ -1,5 +1,6 @@
 """Rasters that a program pushes window by window through Create(): in what order, and the same through GTiff."""
 
+import contextlib
 import gc
 
 import numpy as np
@@ -23,6 +24,16 @@ NUMPY_TYPES = {
     gdal.GDT_CFloat32: np.complex64,
     gdal.GDT_CFloat64: np.complex128,
 }
+
+
+@contextlib.contextmanager
+def config(name, value):
+    before = gdal.GetConfigOption(name)
+    gdal.SetConfigOption(name, value)
+    try:
+        yield value
+    finally:
+        gdal.SetConfigOption(name, before)
 
 
 def noise(width, height, bands, data_type, seed=1):
