@@ -1,10 +1,12 @@
 // Blocks read without GDAL: directories that lie, blocks that lie, and predictors undone.
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <functional>
+#include <initializer_list>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "block_decoder.h"
@@ -297,6 +299,29 @@ TEST_F(Direct, all_codecs_decode_what_was_written) {
         direct = nullptr;
         dataset = nullptr;
     }
+}
+
+// One descriptor and one table serve all of them.
+TEST_F(Direct, readers_on_threads_of_their_own) {
+    make("DEFLATE");
+    open();
+    ASSERT_TRUE(stf_direct_open_readers(direct, 4, nullptr));
+    std::atomic<int> right{0};
+    std::vector<std::thread> threads;
+    for (uint32_t reader = 0; reader < 4; reader++)
+        threads.emplace_back([&, reader] {
+            std::vector<uint16_t> block(Block * Block);
+            for (uint32_t i = 0; i < 90; i++) {
+                const uint32_t column = (i + reader) % 3, row = i / 3 % 3;
+                auto *to = reinterpret_cast<unsigned char *>(block.data());
+                if (stf_direct_read(direct, reader, 0, column, row, to, 2 * Block * Block, nullptr) &&
+                    memcmp(&block[Block], &pixels[(row * Block + 1) * Size + column * Block], 2 * Block) == 0)
+                    right++;
+            }
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+    EXPECT_EQ(right, 4 * 90);
 }
 
 TEST_F(Direct, place_beyond_the_end) {
