@@ -33,7 +33,8 @@ class File {
     void write(const Bytes &content) const {
         FILE *file = fopen(path(), "wb");
         ASSERT_NE(file, nullptr);
-        ASSERT_EQ(fwrite(content.data(), 1, content.size(), file), content.size());
+        if (!content.empty())
+            ASSERT_EQ(fwrite(content.data(), 1, content.size(), file), content.size());
         fclose(file);
     }
     Bytes read() const {
