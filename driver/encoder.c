@@ -1,4 +1,5 @@
-/* One libtiff handle on nothing: what it "writes" is caught.
+/* A direct codec where there is one (encoder_direct.h): the tile is predicted in place, encoded into the output
+ * buffer, and copied back. All others: one libtiff handle on nothing; what it "writes" is caught.
  *
  *      caller's data, predicted in place --> libtiff's codec --> raw buffer --> write callback
  *            ^                                                                      |
@@ -17,6 +18,7 @@
  * told of none, and the bytes are the same. */
 #include "encoder.h"
 #include "encoder_cost.h"
+#include "encoder_direct.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,8 +45,10 @@ struct stf_encoder {
     bool clipped;  /* ... too few, for one at least */
     bool predicts; /* we apply the predictor, libtiff is told of none */
     void *row;     /* the predictor's copy of a row */
-    void *raw;     /* libtiff's output buffer */
+    void *raw;     /* the output buffer, libtiff's or a direct codec's */
     size_t raw_bytes;
+    const stf_direct_codec *direct; /* NULL: libtiff's */
+    void *state;                    /* its own */
 
     bool catching;      /* false: what is written is dropped (headers, the directory) */
     const void *caught; /* the piece caught, still in libtiff's memory */
@@ -340,7 +344,13 @@ static bool prepare(stf_encoder *encoder, stf_error *err) {
     encoder->row = encoder->predicts ? VSIMalloc(row_bytes) : NULL;
     if (encoder->predicts && !encoder->row)
         return stf_fail(err, CPLE_OutOfMemory, "Out of memory for a row of %llu bytes", (unsigned long long)row_bytes);
-    return open_strip(encoder, format->width_px, format->height_px, err);
+    encoder->direct = stf_encoder_direct(format);
+    if (!encoder->direct)
+        return open_strip(encoder, format->width_px, format->height_px, err);
+    uint64_t tile_bytes = stf_encoder_packed_bytes(format, format->height_px);
+    encoder->state = encoder->direct->create(&format->codec, tile_bytes);
+    return encoder->state || stf_fail(err, CPLE_OutOfMemory, "Out of memory for the codec's state of %llu bytes",
+                                      (unsigned long long)encoder->direct->state_bytes(&format->codec, tile_bytes));
 }
 
 stf_encoder *stf_encoder_create(const stf_tile_format *format, stf_error *err) {
@@ -361,6 +371,8 @@ void stf_encoder_destroy(stf_encoder *encoder) {
     if (!encoder)
         return;
     close_handle(encoder);
+    if (encoder->direct)
+        encoder->direct->destroy(encoder->state);
     VSIFree(encoder->raw);
     VSIFree(encoder->row);
     VSIFree(encoder->jpeg_tables);
@@ -396,6 +408,31 @@ bool stf_encoder_clipped(const stf_encoder *encoder) {
     return encoder->clipped;
 }
 
+/* -> caught, caught_bytes. */
+static bool encode_by_libtiff(stf_encoder *encoder, void *data, uint32_t rows, stf_error *err) {
+    /* A handle that failed once is not trusted again; a strip of another height needs its own. */
+    if ((!encoder->tiff || encoder->rows != rows) && !open_strip(encoder, encoder->format.width_px, rows, err))
+        return false;
+    if (encoder->predicts)
+        predict(encoder, data, rows);
+    if (write_strip(encoder, data, (size_t)stf_encoder_packed_bytes(&encoder->format, rows), err))
+        return true;
+    close_handle(encoder);
+    return false;
+}
+
+static bool encode_directly(stf_encoder *encoder, void *data, uint32_t rows, stf_error *err) {
+    size_t row_bytes = (size_t)stf_encoder_packed_bytes(&encoder->format, 1);
+    if (encoder->predicts)
+        predict(encoder, data, rows);
+    else if (encoder->format.swapped)
+        swap(&encoder->format, data, rows);
+    encoder->caught = encoder->raw;
+    encoder->caught_bytes =
+        encoder->direct->encode(encoder->state, data, rows, row_bytes, encoder->raw, encoder->raw_bytes);
+    return encoder->caught_bytes > 0 || stf_fail(err, CPLE_OutOfMemory, "Out of memory for a codec");
+}
+
 bool stf_encoder_encode(stf_encoder *encoder, void *data, size_t capacity_bytes, uint32_t rows, size_t *encoded_bytes,
                         stf_error *err) {
     const stf_tile_format *format = &encoder->format;
@@ -413,15 +450,8 @@ bool stf_encoder_encode(stf_encoder *encoder, void *data, size_t capacity_bytes,
         *encoded_bytes = bytes;
         return true;
     }
-    /* A handle that failed once is not trusted again; a strip of another height needs its own. */
-    if ((!encoder->tiff || encoder->rows != rows) && !open_strip(encoder, format->width_px, rows, err))
+    if (!(encoder->direct ? encode_directly : encode_by_libtiff)(encoder, data, rows, err))
         return false;
-    if (encoder->predicts)
-        predict(encoder, data, rows);
-    if (!write_strip(encoder, data, bytes, err)) {
-        close_handle(encoder);
-        return false;
-    }
     if (encoder->caught_bytes > capacity_bytes)
         return refuse(encoder, "A compressed tile is larger than its buffer", err);
     memcpy(data, encoder->caught, encoder->caught_bytes);

@@ -1,6 +1,7 @@
-/* Tile -> compressed bytes, by libtiff's codecs, one encoder per worker.
+/* Tile -> compressed bytes, one encoder per worker: DEFLATE and ZSTD by libdeflate and libzstd where the build
+ * has them, all else by libtiff's codecs.
  *
- * An encoder holds an in-memory TIFF of one tile (or strip) and writes that tile over and over; what
+ * For the latter an encoder holds an in-memory TIFF of one tile (or strip) and writes that tile over and over; what
  * libtiff would append to the file is caught and handed back. All encoders of one format give the
  * same bytes for the same pixels. */
 #ifndef STF_ENCODER_H
@@ -37,7 +38,7 @@ typedef struct stf_encoder stf_encoder;
 size_t stf_encoder_tile_bytes(const stf_tile_format *format);
 /* An upper bound of what any tile of this format compresses to, and at least stf_encoder_tile_bytes. */
 size_t stf_encoder_bound_bytes(const stf_tile_format *format);
-/* Memory that one encoder takes while it works, beside the caller's tile: libtiff's copies, its raw
+/* Memory that one encoder takes while it works, beside the caller's tile: libtiff's copies, the output
  * buffer, and the codec's state at this level; 0 for COMPRESS=NONE. Samples are packed, predicted and
  * turned round in the caller's tile. From a table measured on the process, for the worst pixels: a tile that does not compress. UINT64_MAX on overflow. */
 uint64_t stf_encoder_cost_bytes(const stf_tile_format *format);

@@ -6,6 +6,7 @@
  * for the common codecs by at most 15 % where the tile does not compress. */
 #include "encoder_cost.h"
 
+#include "encoder_direct.h"
 #include "geometry.h"
 #include "predictor.h"
 #include "samples.h"
@@ -65,8 +66,9 @@ static uint64_t growth_bytes(const stf_tile_format *format, uint64_t n) {
 }
 
 size_t stf_encoder_bound_bytes(const stf_tile_format *format) {
+    const stf_direct_codec *direct = stf_encoder_direct(format);
     uint64_t tile_bytes = tile_bytes_of(format), memory_bytes = stf_encoder_tile_bytes(format);
-    uint64_t bytes = stf_add(tile_bytes, growth_bytes(format, tile_bytes));
+    uint64_t bytes = direct ? direct->stored_bytes(tile_bytes) : stf_add(tile_bytes, growth_bytes(format, tile_bytes));
     if (bytes < memory_bytes)
         bytes = memory_bytes;
     return bytes > SIZE_MAX / 2 ? SIZE_MAX : (size_t)bytes;
@@ -75,8 +77,9 @@ size_t stf_encoder_bound_bytes(const stf_tile_format *format) {
 size_t stf_encoder_raw_bytes(const stf_tile_format *format) {
     if (format->codec.compression == COMPRESSION_LERC) /* it hands over buffers of its own */
         return RAW_SLACK_BYTES;
+    const stf_direct_codec *direct = stf_encoder_direct(format);
     uint64_t tile_bytes = tile_bytes_of(format);
-    uint64_t bound = stf_add(tile_bytes, growth_bytes(format, tile_bytes));
+    uint64_t bound = direct ? direct->output_bytes(tile_bytes) : stf_add(tile_bytes, growth_bytes(format, tile_bytes));
     return bound > SIZE_MAX / 2 ? SIZE_MAX : (size_t)bound + RAW_SLACK_BYTES;
 }
 
@@ -181,6 +184,7 @@ static uint64_t state_bytes(const stf_tile_format *format, uint64_t tile_bytes) 
 uint64_t stf_encoder_cost_bytes(const stf_tile_format *format) {
     if (format->codec.compression == COMPRESSION_NONE)
         return 0;
+    const stf_direct_codec *direct = stf_encoder_direct(format);
     uint64_t tile_bytes = tile_bytes_of(format);
     uint64_t raw = stf_encoder_raw_bytes(format);
     uint64_t predicted = 0;
@@ -188,5 +192,6 @@ uint64_t stf_encoder_cost_bytes(const stf_tile_format *format) {
         predicted = format->height_px ? tile_bytes / format->height_px : 0; /* a row of ours */
     else if (format->codec.predictor > PREDICTOR_NONE)
         predicted = tile_bytes; /* libtiff's copy */
-    return stf_add(stf_add(raw, predicted), state_bytes(format, tile_bytes));
+    uint64_t state = direct ? direct->state_bytes(&format->codec, tile_bytes) : state_bytes(format, tile_bytes);
+    return stf_add(stf_add(raw, predicted), state);
 }

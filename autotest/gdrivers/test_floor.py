@@ -38,14 +38,16 @@ CASES = {
         [*TILES_256, *NONE],
         225 * KIB + 2 * 256 * KIB,
     ),
-    # DEFLATE, for each tile of 1 MB: the tile, libtiff's buffer of compressed bytes, and 900 KB of hash chains.
-    "deflate": (["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"], "Float32", [], 1 * MIB + 2 * MIB + 900 * KIB),
-    # ZSTD at level 19: tables of 80.7 MB (2 % more as a reserve) a tile of window and 320 KB, beside tile and buffer.
+    # DEFLATE, for each tile of 1 MB: the tile, a buffer of compressed bytes, and 256 KB of hash chains and 400 KB of a
+    # block's matches.
+    "deflate": (["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"], "Float32", [], 1 * MIB + 2 * MIB + 656 * KIB),
+    # ZSTD at level 19, beside tile and buffer: a hash table and a binary tree of twice as many places of 4 bytes as the
+    # tile has bytes, 512 KB for matches of three bytes, and 768 KB for a block and its parser.
     "zstd_19": (
         ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"],
         "Float32",
         ["COMPRESS=ZSTD", "ZSTD_LEVEL=19"],
-        1 * MIB + 2 * MIB + 82678 * KIB * 51 // 50 + 1 * MIB + 320 * KIB,
+        1 * MIB + 2 * MIB + 2 * 8 * MIB + 512 * KIB + 768 * KIB,
     ),
     # Three bands in one block: 512 x 512 x 3 = 768 KB, read as a whole (768 KB), and told apart into the unit (768 KB); a
     # tile is 768 KB, too, and there are two encoders.
