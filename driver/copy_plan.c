@@ -36,14 +36,19 @@ static uint16_t sample_format_of(stf_sample_kind kind) {
 
 bool stf_copy_derive(stf_copy *c, CSLConstList options, stf_error *err) {
     const char *command = CSLFetchNameValue(options, "DERIVE");
+    const char *kernel = CSLFetchNameValueDef(options, "DERIVE_KERNEL", "");
     if (!command)
         return true;
     if (!stf_derive_command_parse(command, &c->derive_command, err))
         return false;
     c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
-    c->derive = stf_derive_create(&c->derive_command, c->dataset, err);
+    c->derive = stf_derive_create(&c->derive_command, !EQUAL(kernel, "GDAL"), c->dataset, err);
     if (!c->derive)
         return false;
+    if (EQUAL(kernel, "FAST") && !stf_derive_runs_kernel(c->derive))
+        CPLError(CE_Warning, CPLE_AppDefined,
+                 "DERIVE_KERNEL=FAST: there is no kernel but GDAL's for %s with GDAL %s; that is used",
+                 c->derive_command.mode_name, GDALVersionInfo("RELEASE_NAME"));
     c->dataset = stf_derive_shape(c->derive);
     return true;
 }

@@ -231,7 +231,10 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
                            c.decodes,
                            c.result.spill_bytes + c.mask.spill_bytes + c.spilled_by_levels,
                            c.view_spill_bytes,
-                           c.spool_bytes};
+                           c.spool_bytes,
+                           !c.derive                          ? NULL
+                           : stf_derive_runs_kernel(c.derive) ? "FAST"
+                                                              : "GDAL"};
         char **figures = stf_stats_metadata(&stats);
         stf_lease_end(c.lease); /* before the result is opened: its reads are the caller's */
         c.lease = NULL;

@@ -26,6 +26,10 @@ const stf_operator *stf_derive_operator(const stf_derive *derive) {
     return &derive->op;
 }
 
+bool stf_derive_runs_kernel(const stf_derive *derive) {
+    return derive->runs_kernel;
+}
+
 uint32_t stf_derive_passes(const stf_derive *derive) {
     return derive->passes;
 }
@@ -173,6 +177,7 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
     derive->uses_transform = scales(derive);
     derive->square = derive->transform[1] == -derive->transform[5];
     derive->width_px = (uint32_t)GDALGetRasterXSize(source);
+    derive->height_px = (uint32_t)GDALGetRasterYSize(source);
     derive->memory = GDALGetDriverByName("MEM");
     stf_derive_find_nodata(derive);
     op->context = derive;
@@ -188,6 +193,11 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
         return stf_fail(err, CPLE_OutOfMemory, "DERIVE: no memory for the description of the result");
     if (!make_window_options(derive, err))
         return false;
+    derive->runs_kernel = derive->kernel_wanted && stf_derive_choose_kernel(derive);
+    if (derive->runs_kernel) {
+        op->run = stf_derive_run_kernel;
+        op->run_bytes = stf_derive_run_kernel_bytes;
+    }
     if (!is_relief || (derive->type != GDT_Byte && derive->type != GDT_UInt16 && derive->type != GDT_Int16))
         return true;
     op->run = stf_derive_run_table;
@@ -196,7 +206,7 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
     return stf_derive_make_table(derive, err);
 }
 
-stf_derive *stf_derive_create(const stf_derive_command *command, GDALDatasetH dataset, stf_error *err) {
+stf_derive *stf_derive_create(const stf_derive_command *command, bool kernel, GDALDatasetH dataset, stf_error *err) {
     stf_derive *derive = VSICalloc(1, sizeof *derive);
     if (!derive) {
         stf_fail(err, CPLE_OutOfMemory, "No memory for DERIVE");
@@ -204,6 +214,7 @@ stf_derive *stf_derive_create(const stf_derive_command *command, GDALDatasetH da
     }
     derive->command = command;
     derive->dataset = dataset;
+    derive->kernel_wanted = kernel;
     derive->sample_path = stf_scratch_name("/vsimem/streamtiff", "derived.tif");
     if (check_source(derive, err) && resolve_colors(derive, err) && harvest(derive, err) &&
         describe_operator(derive, err))
@@ -212,8 +223,7 @@ stf_derive *stf_derive_create(const stf_derive_command *command, GDALDatasetH da
     return NULL;
 }
 
-/* As gdaldem asks for it, whatever the type. */
-static double nodata_as_double(const stf_derive *derive) {
+double stf_derive_nodata(const stf_derive *derive) {
     return derive->type == GDT_Int64    ? (double)derive->nodata_int64
            : derive->type == GDT_UInt64 ? (double)derive->nodata_uint64
                                         : derive->nodata;
@@ -227,7 +237,7 @@ static bool needs_rows(const stf_derive *derive, stf_nodata_need *need) {
         !stf_nodata_is_integer(derive->type) && CSLFindString(derive->command->arguments, "-compute_edges") >= 0;
     *need = vector ? STF_NODATA_ROWS_ALL : STF_NODATA_ROWS_EDGES;
     return GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0) && (vector || edges) && derive->op.halo_px > 0 &&
-           derive->has_nodata && stf_nodata_is_possible(derive->type, nodata_as_double(derive));
+           derive->has_nodata && stf_nodata_is_possible(derive->type, stf_derive_nodata(derive));
 }
 
 /* What GDAL says meanwhile is told where it did not fail; what failed is ours to tell. */
@@ -237,7 +247,7 @@ static bool look_at_rows(stf_derive *derive, stf_source *source, stf_nodata_need
         return stf_fail(err, CPLE_OutOfMemory, "No memory for messages");
     stf_messages_begin(&messages);
     derive->rows =
-        stf_nodata_rows_find(source, (uint32_t)derive->command->band - 1, nodata_as_double(derive), need, err);
+        stf_nodata_rows_find(source, (uint32_t)derive->command->band - 1, stf_derive_nodata(derive), need, err);
     stf_messages_end();
     if (derive->rows)
         stf_messages_raise(&messages);

@@ -25,8 +25,9 @@ extern "C" {
 
 typedef struct stf_derive stf_derive;
 
-/* Calling thread. command and dataset must outlive it. NULL on failure. */
-stf_derive *stf_derive_create(const stf_derive_command *command, GDALDatasetH dataset, stf_error *err);
+/* Calling thread. command and dataset must outlive it. kernel: ours, where there is one (kernel.h), instead of gdaldem's. NULL on
+ * failure. */
+stf_derive *stf_derive_create(const stf_derive_command *command, bool kernel, GDALDatasetH dataset, stf_error *err);
 /* Once, before an operator is made of source, which reads stf_derive_source: where the operator must know of rows what no window
  * shows (nodata_rows.h), they are read, and counted as decodes before the copy. Calling thread. */
 bool stf_derive_look_at_rows(stf_derive *derive, stf_source *source, stf_error *err);
@@ -36,6 +37,7 @@ GDALDatasetH stf_derive_source(
     const stf_derive *derive); /* what windows are to be read from; its band is the command's */
 GDALDatasetH stf_derive_shape(const stf_derive *derive); /* all that the result says of itself, and no pixels */
 const stf_operator *stf_derive_operator(const stf_derive *derive);
+bool stf_derive_runs_kernel(const stf_derive *derive);
 /* How often the whole source was read to know what no window shows: 0 or 1. */
 uint32_t stf_derive_passes(const stf_derive *derive);
 

@@ -2,12 +2,14 @@
  *
  *   derive.c          what the whole raster decides: options, sample, shape, scale; from beginning to end
  *   derive_window.c   one window by GDALDEMProcessing
+ *   derive_kernel.c   one window by a kernel of our own
  *   derive_table.c    color-relief of small integers, by a table of all values */
 #ifndef STF_DERIVE_INTERNAL_H
 #define STF_DERIVE_INTERNAL_H
 
 #include "derive.h"
 #include "gdal_utils.h"
+#include "kernel.h"
 #include "nodata_rows.h"
 
 struct stf_derive {
@@ -35,7 +37,21 @@ struct stf_derive {
     bool square;           /* pixels are, as the vector code wants them */
     unsigned char *table;  /* four bytes for each value */
     int table_offset;
+
+    /* derive_kernel.c */
+    bool kernel_wanted, runs_kernel;
+    uint32_t height_px;
+    stf_kernel kernel;
+    bool computes_edges, skips_nodata;
+    union stf_height {
+        float real;
+        int32_t integer;
+    } skipped; /* nodata, in the kernel's type */
+    float result_nodata;
 };
+
+/* As gdaldem asks for it, whatever the type. */
+double stf_derive_nodata(const stf_derive *derive);
 
 /* One run of gdaldem's mode. */
 GDALDatasetH stf_derive_process(const stf_derive *derive, const char *target, GDALDatasetH source,
@@ -49,6 +65,11 @@ GDALDatasetH stf_derive_view(const stf_derive *derive, const void *pixels, size_
 /* In the form of stf_operator. */
 bool stf_derive_run_window(void *context, const stf_operand *source, const stf_operator_result *result, stf_error *err);
 uint64_t stf_derive_run_window_bytes(void *context, uint32_t width, uint32_t rows);
+
+/* False: there is none for this. */
+bool stf_derive_choose_kernel(stf_derive *derive);
+bool stf_derive_run_kernel(void *context, const stf_operand *source, const stf_operator_result *result, stf_error *err);
+uint64_t stf_derive_run_kernel_bytes(void *context, uint32_t width, uint32_t rows);
 
 bool stf_derive_make_table(stf_derive *derive, stf_error *err);
 bool stf_derive_run_table(void *context, const stf_operand *source, const stf_operator_result *result, stf_error *err);

@@ -81,6 +81,11 @@ static const option_entry option_entries[] = {
      "What to write instead of the source: a command line of gdaldem without its files, such as slope -s 111120, or "
      "color-relief COLOURS -alpha. Computed window by window, each block of the source is decoded once",
      COMPRESSION_NONE},
+    {"DERIVE_KERNEL", "string-select", "FAST", NULL, NULL, "FAST|GDAL",
+     "Who computes DERIVE: kernels of the driver where it has one (slope and aspect), which differ from gdaldem's by "
+     "the last "
+     "bit in at most one pixel in a million; or gdaldem's own",
+     COMPRESSION_NONE},
     {"PHOTOMETRIC", "string-select", NULL, NULL, NULL,
      "MINISBLACK|MINISWHITE|PALETTE|RGB|CMYK|YCBCR|CIELAB|ICCLAB|ITULAB", "Photometric interpretation",
      COMPRESSION_NONE},

@@ -28,6 +28,8 @@ char **stf_stats_metadata(const stf_stats *stats) {
     list = set_number(list, "PREDICTED_SPILL_BYTES", plan->spill_bytes);
     list = set_number(list, "VIEW_SPILL_BYTES", stats->view_spill_bytes);
     list = set_number(list, "SPOOL_BYTES", stats->spool_bytes);
+    if (stats->kernel)
+        list = CSLSetNameValue(list, "KERNEL", stats->kernel);
     return set_number(list, "THREADS", plan->encoders);
 }
 

@@ -4,6 +4,7 @@ of the source, any cap, any number of threads and any tiles."""
 import derived
 import pytest
 import streamtiff
+from osgeo import gdal
 
 WIDTH, HEIGHT = 150, 110
 
@@ -83,3 +84,40 @@ def test_same_as_gdaldem(source_path, tmp_path, command, name, holes, edges):
         tmp_path, source_path(name, holes), *command, layout=layout, also=also, raised=True
     )
     streamtiff.check_figures(figures)
+    kernel = "FAST" if command[0] in ("slope", "aspect") and int(gdal.VersionInfo()) < 3110000 else "GDAL"
+    assert figures["KERNEL"] == kernel
+
+
+@pytest.mark.parametrize("edges", [False, True], ids=["no-edges", "edges"])
+@pytest.mark.parametrize("holes", [False, True], ids=["full", "holes"])
+@pytest.mark.parametrize("name", ["tiles", "strips"])
+@pytest.mark.parametrize("mode", ["slope", "aspect"])
+def test_gdaldems_own_kernel(source_path, tmp_path, mode, name, holes, edges):
+    also, layout = WAYS[2 * holes + edges]
+    command = (mode, "-compute_edges") if edges else (mode,)
+    also = [*also, "DERIVE_KERNEL=GDAL"]
+    figures = derived.same_as_gdaldem(
+        tmp_path, source_path(name, holes), *command, layout=layout, also=also, raised=True
+    )
+    assert figures["KERNEL"] == "GDAL"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 2), (2, 7), (3, 3)], ids="{0[0]}x{0[1]}".format)
+@pytest.mark.parametrize("dtype", ["Float32", "Int16", "Float64"])
+@pytest.mark.parametrize("mode", ["slope", "aspect"])
+def test_rasters_that_are_all_edges(tmp_path, mode, dtype, size):
+    source = derived.write(tmp_path / "small.tif", [derived.heights(*size, dtype)])
+    for command in ((mode,), (mode, "-compute_edges")):
+        derived.same_as_gdaldem(tmp_path, source, *command, layout=["TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16"])
+
+
+def test_kernel_that_does_not_exist(tmp_path):
+    source = derived.write(tmp_path / "hills.tif", [derived.heights(40, 30)])
+    options = ["DERIVE=TRI", "DERIVE_KERNEL=FAST"]
+    with streamtiff.messages() as kept:
+        dataset = gdal.GetDriverByName(streamtiff.DRIVER).CreateCopy(
+            str(tmp_path / "tri.tif"), gdal.Open(source), options=options
+        )
+    assert [level for level, _, _ in kept] == [gdal.CE_Warning]
+    assert "no kernel but GDAL's for TRI" in kept[0][2]
+    assert streamtiff.streaming(dataset)["KERNEL"] == "GDAL"
