@@ -172,7 +172,8 @@ TEST(TiffIndex, giant_directories_and_tables_take_no_memory) {
 
 TEST(TiffIndex, oddities_are_left_to_gdal) {
     EXPECT_NE(refusal_with(TIFFTAG_BITSPERSAMPLE, {TIFFTAG_BITSPERSAMPLE, TIFF_SHORT, 1, 12}), "");
-    EXPECT_NE(refusal_with(TIFFTAG_BITSPERSAMPLE, {TIFFTAG_IMAGEWIDTH, TIFF_SHORT, 1, 4}), "") << "a tag twice";
+    EXPECT_NE(refusal_with(TIFFTAG_PHOTOMETRIC, {TIFFTAG_IMAGEWIDTH, TIFF_SHORT, 1, 4}).find("twice"),
+              std::string::npos);
     EXPECT_NE(refusal_with(TIFFTAG_IMAGEWIDTH, {TIFFTAG_IMAGEWIDTH, TIFF_SHORT, 1, 0}), "");
     EXPECT_NE(refusal_with(TIFFTAG_ROWSPERSTRIP, {TIFFTAG_ROWSPERSTRIP, TIFF_SHORT, 1, 0}), "");
     EXPECT_NE(refusal_with(TIFFTAG_ROWSPERSTRIP, {TIFFTAG_FILLORDER, TIFF_SHORT, 1, 2}), "");
@@ -446,6 +447,9 @@ TEST(BlockDecoder, lzw_by_hand) {
     EXPECT_EQ(room, Bytes(5, 'a'));
     EXPECT_STREQ(stf_block_decoder_run(decoder, stream.data(), stream.size(), room.data(), 4, 4),
                  "it decodes to more than a block");
+    const Bytes undefined = {0x80, 0x18, 0x65, 0x90, 0x10}; // clear, 'a', 300
+    EXPECT_STREQ(stf_block_decoder_run(decoder, undefined.data(), undefined.size(), room.data(), 5, 5),
+                 "it has an LZW code without a string");
     Bytes wide(6);
     EXPECT_STREQ(stf_block_decoder_run(decoder, stream.data(), stream.size(), wide.data(), 6, 6),
                  "it decodes to less than a block");
