@@ -8,6 +8,7 @@ import parity
 import pytest
 from parity_allowed import ALLOWED, unexpected
 from parity_masks import MASKED
+from parity_options import MASK_WAYS, WAYS
 from parity_sources import NOT_HERE, SOURCES, Sources
 
 
@@ -17,15 +18,6 @@ def sources(tmp_path_factory):
 
 
 # --- every source in the ways of every day ---------------------------------------------------------
-
-WAYS = [
-    ("COMPRESS=NONE",),
-    ("COMPRESS=DEFLATE", "TILED=NO", "BLOCKYSIZE=7", "INTERLEAVE=BAND"),
-    ("COMPRESS=LZW", "PREDICTOR=2", "PROFILE=GeoTIFF"),
-    ("COMPRESS=NONE", "PROFILE=BASELINE", "BIGTIFF=YES", "TILED=NO"),
-    ("COMPRESS=JPEG", "TILED=NO", "BLOCKYSIZE=16"),
-    ("COMPRESS=LERC_ZSTD", "MAX_Z_ERROR=0.5"),
-]
 
 
 def ways(options):
@@ -51,13 +43,6 @@ def test_there_are_sources_that_only_a_strict_copy_refuses(sources, tmp_path):
 
 
 # --- masks, inside the file and beside it ------------------------------------------------------------
-
-MASK_WAYS = [
-    ("COMPRESS=NONE",),
-    ("COMPRESS=DEFLATE", "TILED=NO", "BLOCKYSIZE=7", "INTERLEAVE=BAND"),
-    ("COMPRESS=LZW", "PROFILE=BASELINE", "BIGTIFF=YES", "SPARSE_OK=YES"),
-    ("COMPRESS=DEFLATE", "ENDIANNESS=BIG", "PROFILE=GeoTIFF"),
-]
 
 
 @pytest.mark.parametrize("internal", ["YES", "NO"])

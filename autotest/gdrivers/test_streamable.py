@@ -9,6 +9,7 @@ import streamtiff
 import terrain
 import tiff_tags
 from osgeo import gdal
+from parity_sources import Sources
 
 WIDTH, HEIGHT = 700, 400
 SHAPES = {
@@ -60,6 +61,19 @@ def test_directory_and_blocks_lie_in_order(tmp_path, source, shape):
     dataset = None
     assert_front_to_back(target.read_bytes())
     assert streamtiff.pixels(target) == streamtiff.pixels(source)
+
+
+@pytest.mark.parametrize("name", ["everything", "bands_7_Int16", "gtiff_with_holes", "type_CFloat64"])
+def test_pixels_are_the_sources(tmp_path, name):
+    """Where GTiff's are not (parity_allowed.py)."""
+    (tmp_path / "sources").mkdir()
+    made = Sources(tmp_path / "sources")[name]
+    for number, options in enumerate(((), ("ENDIANNESS=BIG",), ("TILED=NO", "INTERLEAVE=BAND"))):
+        target = tmp_path / f"{number}.tif"
+        dataset = gdal.GetDriverByName("StreamTIFF").CreateCopy(str(target), made, options=["STREAMABLE_OUTPUT=YES", *options])
+        dataset = None  # noqa: F841
+        assert_front_to_back(target.read_bytes())
+        assert streamtiff.pixels(target) == streamtiff.pixels(made)
 
 
 def test_any_sweep_and_any_threads_give_the_same_file(tmp_path):
