@@ -33,8 +33,9 @@ class File {
     void write(const Bytes &content) const {
         FILE *file = fopen(path(), "wb");
         ASSERT_NE(file, nullptr);
-        if (!content.empty())
+        if (!content.empty()) {
             ASSERT_EQ(fwrite(content.data(), 1, content.size(), file), content.size());
+        }
         fclose(file);
     }
     Bytes read() const {
