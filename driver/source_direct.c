@@ -127,7 +127,8 @@ static bool is_shown_by(const stf_tiff_index *index, GDALDatasetH dataset) {
         int width, rows;
         GDALGetBlockSize(band, &width, &rows);
         if ((uint32_t)width != index->block_width_px || (uint32_t)rows != index->block_rows ||
-            !sample_agrees(index, GDALGetRasterDataType(band)) || !places_agree(index, band, b))
+            !sample_agrees(index, GDALGetRasterDataType(band)) ||
+            ((b == 0 || index->planes_apart) && !places_agree(index, band, b)))
             return false;
     }
     return true;
