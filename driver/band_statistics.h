@@ -5,7 +5,7 @@
  * summed exactly; of all others each record has a mean and a sum of squares about it, joined by the formula of Chan,
  * Golub and LeVeque.
  *
- * What counts is what counts for GDAL (from 3.8 on, where masks do): no NaN; not the band's nodata value; where it has none,
+ * What counts is what counts for GDAL (of late: 3.10 does not look at masks): no NaN; not the band's nodata value; where it has none,
  * pixels of the dataset's mask, with an alpha that is not 0, and that do not have NODATA_VALUES in all bands. Of
  * complex numbers it is the real part. */
 #ifndef STF_BAND_STATISTICS_H

@@ -21,10 +21,12 @@ void stf_copy_find_statistics(stf_copy *c) {
             c->source_has_statistics = false;
 }
 
-/* Those of the source are not those of what it was turned into: from 3.8 on GDAL computes them anew then. */
+/* Those of the source are not those of what it was turned into: GDAL computes them anew then, of what was reprojected from
+ * 3.8 on, and from 3.11 on of what has a mask now. */
 static bool are_outdated(const stf_copy *c) {
-    return GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 8, 0) && c->source_has_statistics && (c->warped || c->masked) &&
-           c->options.cog.statistics == STF_STATISTICS_AUTO;
+    bool turned = (GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 8, 0) && c->warped) ||
+                  (GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0) && c->masked);
+    return turned && c->source_has_statistics && c->options.cog.statistics == STF_STATISTICS_AUTO;
 }
 
 static bool are_gathered(const stf_copy *c) {

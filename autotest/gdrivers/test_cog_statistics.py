@@ -217,6 +217,8 @@ def test_those_of_the_source(tmp_path):
 @pytest.mark.parametrize("statistics", ["AUTO", "YES", "NO"])
 @pytest.mark.parametrize("kind", ["none", "told", "nodata", "masked", "jpeg"])
 def test_as_the_cog_driver(tmp_path, statistics, kind):
+    if VERSION < 31100 and (kind, statistics) in (("told", "YES"), ("masked", "YES"), ("jpeg", "YES")):
+        pytest.skip("before 3.11 those that there are stay, and masks do not count")
     source = told_source() if kind == "told" else mem(1, gdal.GDT_UInt16, width=300, height=200)
     options = list(cog.PLAIN)
     if kind == "nodata":
