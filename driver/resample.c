@@ -235,22 +235,6 @@ static void reduce_to_bits(const stf_resample_window *window) {
             window->result[y * window->result_row_bytes + x] = window->result[y * window->result_row_bytes + x] != 0;
 }
 
-static bool run(const stf_resample *resample, const stf_resample_window *window, stf_error *err) {
-    if (resample->method.algorithm == GRIORA_NearestNeighbour)
-        return stf_resample_nearest(resample, window, err);
-    if (GDALDataTypeIsComplex(resample->type) && resample->method.algorithm != GRIORA_Mode)
-        return stf_resample_complex(resample, window, err);
-    return stf_resample_by_gdal(resample, window, err);
-}
-
-bool stf_resample_run(const stf_resample *resample, const stf_resample_window *window, stf_error *err) {
-    if (!run(resample, window, err))
-        return false;
-    if (resample->of_bits)
-        reduce_to_bits(window);
-    return true;
-}
-
 /* --- windows of one value ---------------------------------------------------------------------- */
 
 static bool is_all_zero(const unsigned char *bytes, size_t count) {
@@ -296,33 +280,71 @@ static bool of_nothing(const stf_resample *resample, uint32_t first_band, uint32
     return true;
 }
 
-/* MODE of nothing is the nodata value, but not in every version for every value: four pixels tell. */
-static bool mode_gives_back(const stf_resample *resample, uint32_t band) {
-    unsigned char pixels[2 * 3 * 16], result[2 * 16], spare[2 * 3];
+/* --- MODE of nothing --------------------------------------------------------------------------- */
+
+/* What it is beside pixels that count: the nodata value, but not in every version for every value. Sixteen pixels tell, all
+ * but one of them left out. */
+static bool find_mode_of_nothing(const stf_resample *resample, uint32_t number) {
+    unsigned char pixels[4 * 5 * 16], result[4 * 16], spare[4 * 5];
+    stf_resample_band *band = &resample->bands[number];
     stf_resample_window w = {0};
     stf_error err = {0};
-    for (size_t i = 0; i < 2 * 3; i++)
-        memcpy(pixels + i * resample->sample_bytes, resample->bands[band].missing, resample->sample_bytes);
+    for (size_t i = 0; i < 4 * 5; i++)
+        memcpy(pixels + i * resample->sample_bytes, band->missing, resample->sample_bytes);
+    memset(pixels, is_all_zero(pixels, resample->sample_bytes) ? 1 : 0, resample->sample_bytes);
     w.of_raster = true;
-    w.parent_width_px = w.parent_height_px = w.source.width = w.source.height = 2;
-    w.level_width_px = w.level_height_px = w.target.width = w.target.height = 1;
-    w.first_band = band;
+    w.parent_width_px = w.parent_height_px = w.source.width = w.source.height = 4;
+    w.level_width_px = w.level_height_px = w.target.width = w.target.height = 2;
+    w.first_band = number;
     w.bands = 1;
     w.pixels = pixels;
-    w.row_bytes = 3 * resample->sample_bytes;
+    w.row_bytes = 5 * resample->sample_bytes;
     w.result = result;
-    w.result_row_bytes = resample->sample_bytes;
+    w.result_row_bytes = 2 * resample->sample_bytes;
     w.spare = spare;
-    return stf_resample_run(resample, &w, &err) &&
-           memcmp(result, resample->bands[band].missing, resample->sample_bytes) == 0;
+    if (!stf_resample_by_gdal(resample, &w, &err))
+        return false;
+    memcpy(band->nothing, result + 3 * resample->sample_bytes, resample->sample_bytes);
+    return !is_nodata(resample, band, band->nothing);
 }
 
 static void look_at_mode(stf_resample *resample) {
-    for (uint32_t i = 0; i < resample->band_count; i++) {
+    for (uint32_t i = 0; resample->by_nodata && !resample->by_mask && i < resample->band_count; i++) {
         stf_resample_band *band = &resample->bands[i];
-        if (band->has_nodata && band->comes_back)
-            band->comes_back = !stf_resample_needs_mask(resample) && mode_gives_back(resample, i);
+        band->is_replaced = band->has_nodata && find_mode_of_nothing(resample, i);
     }
+}
+
+/* RasterIO gives the nodata value where all of a window is left out, which overviews never see. */
+static void put_mode_of_nothing(const stf_resample *resample, const stf_resample_window *w) {
+    size_t sample_bytes = resample->sample_bytes;
+    for (uint32_t band = 0; band < w->bands; band++) {
+        const stf_resample_band *of = &resample->bands[w->first_band + band];
+        for (uint32_t y = 0; of->is_replaced && y < w->target.height; y++)
+            for (uint32_t x = 0; x < w->target.width; x++) {
+                unsigned char *sample = w->result + y * w->result_row_bytes + (x * w->bands + band) * sample_bytes;
+                if (is_nodata(resample, of, sample))
+                    memcpy(sample, of->nothing, sample_bytes);
+            }
+    }
+}
+
+static bool run(const stf_resample *resample, const stf_resample_window *window, stf_error *err) {
+    if (resample->method.algorithm == GRIORA_NearestNeighbour)
+        return stf_resample_nearest(resample, window, err);
+    if (GDALDataTypeIsComplex(resample->type) && resample->method.algorithm != GRIORA_Mode)
+        return stf_resample_complex(resample, window, err);
+    return stf_resample_by_gdal(resample, window, err);
+}
+
+bool stf_resample_run(const stf_resample *resample, const stf_resample_window *window, stf_error *err) {
+    if (!run(resample, window, err))
+        return false;
+    if (resample->of_bits)
+        reduce_to_bits(window);
+    if (resample->method.algorithm == GRIORA_Mode)
+        put_mode_of_nothing(resample, window);
+    return true;
 }
 
 bool stf_resample_of_uniform(const stf_resample *resample, uint32_t first_band, bool is_masked, stf_uniform *value) {
@@ -343,7 +365,11 @@ bool stf_resample_of_uniform(const stf_resample *resample, uint32_t first_band, 
         return of_nothing(resample, first_band, samples, value);
     for (uint32_t i = 0; i < samples; i++) {
         const stf_resample_band *band = &resample->bands[first_band + i];
-        const unsigned char *sample = value->pixel + i * resample->sample_bytes;
+        unsigned char *sample = value->pixel + i * resample->sample_bytes;
+        if (is_nodata(resample, band, sample) && band->is_replaced) {
+            memcpy(sample, band->nothing, resample->sample_bytes);
+            continue;
+        }
         if (is_nodata(resample, band, sample)
                 ? !band->comes_back
                 : !is_small_integer(resample) && !is_all_zero(sample, resample->sample_bytes))

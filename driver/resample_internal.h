@@ -20,6 +20,8 @@ typedef struct stf_resample_band {
     uint64_t nodata_uint64;
     unsigned char missing[16]; /* the nodata value as a sample */
     bool comes_back;           /* GDAL's functions give it back as it is */
+    bool is_replaced;          /* MODE gives another value instead, as a sample */
+    unsigned char nothing[16];
 } stf_resample_band;
 
 struct stf_resample {

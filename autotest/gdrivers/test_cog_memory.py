@@ -23,6 +23,7 @@ SOURCES = {  # type, bands, size, layout
     "strips": ("Float32", 1, (4096, 1700), ["BLOCKYSIZE=1"]),
     "wide": ("Int16", 1, (16384, 700), TILED),
     "slope": ("Float32", 1, (4096, 1700), TILED + ["PREDICTOR=3"]),
+    "derived": ("Float32", 1, (4096, 1700), TILED + ["PREDICTOR=3"]),
 }
 CASES = [
     ("float_tiled", 16, 1),
@@ -37,8 +38,10 @@ CASES = [
     ("wide", 20, 2),
     ("slope", 16, 2),
     ("slope", 64, 1),
+    ("derived", 16, 2),
 ]
 OPTIONS = ["BLOCKSIZE=512", "LEVEL=1"]
+DERIVED = ("slope", "derived")  # by gdaldem, and by DERIVE
 METHODS = {"rgb_tiled": "AVERAGE", "wide": "LANCZOS"}
 
 
@@ -70,7 +73,7 @@ def reference(source_path):
         if name not in made:
             target, source = f"/vsimem/{name}.tif", str(source_path(name))
             options = options_of(name) + ["NUM_THREADS=2"]
-            if name == "slope":
+            if name in DERIVED:
                 dataset = gdal.DEMProcessing(target, source, "slope", format="COG", creationOptions=options)
             else:
                 dataset = gdal.Translate(target, source, format="COG", creationOptions=options)
@@ -86,10 +89,11 @@ def reference(source_path):
 @pytest.mark.parametrize("name,cap_mb,threads", CASES, ids=["-".join(map(str, case)) for case in CASES])
 def test_cap_and_bytes_read(source_path, reference, tmp_path, name, cap_mb, threads):
     path, target = source_path(name), tmp_path / "out.tif"
+    derive = ["DERIVE=slope"] if name == "derived" else []
     job = {
         "source": str(path),
         "target": str(target),
-        "options": ["LAYOUT=COG", f"MEMORY_CAP={cap_mb}MB", f"NUM_THREADS={threads}", *options_of(name)],
+        "options": ["LAYOUT=COG", f"MEMORY_CAP={cap_mb}MB", f"NUM_THREADS={threads}", *options_of(name), *derive],
         "translate": {},
         "dem": ["slope"] if name == "slope" else None,
     }
@@ -138,3 +142,37 @@ def test_wide_rasters_do_not_spill_for_overviews(tmp_path):
         assert figures["SPILL_BYTES"] == 0
         assert figures["SWEEP"] == "STRIPES"
         assert figures["FLOOR_BYTES"] <= 14 * MIB
+
+
+@pytest.mark.parametrize("sparse", ["YES", "NO"])
+def test_many_tiles_and_little_data(tmp_path, sparse):
+    """Tiles of one value take neither a slot nor an encoder, nor do their levels; what they take in tables is in the account."""
+    path, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    size = 40000
+    source = gdal.GetDriverByName("GTiff").Create(str(path), size, size, 1, gdal.GDT_Byte, TILED + ["SPARSE_OK=TRUE"])
+    places = [(0, 0), (20123, 11077), (size - 700, size - 900)]
+    for x, y in places:
+        source.GetRasterBand(1).WriteArray(terrain.samples("Byte", x, y, 700, 900), x, y)
+    source = None  # noqa: F841
+    options = ["LAYOUT=COG", "MEMORY_CAP=32MB", "NUM_THREADS=2", "BLOCKSIZE=256", f"SPARSE_OK={sparse}"]
+    options += ["OVERVIEW_RESAMPLING=AVERAGE", "STATISTICS=YES"]
+    job = {"source": str(path), "target": str(target), "options": options, "translate": {}, "dem": None}
+    measured = streamtiff.measured_copy(job)
+    figures = {key: int(value) if value.isdigit() else value for key, value in measured["streaming"].items()}
+    streamtiff.check_figures(figures)
+    assert measured["warnings"] == []
+    assert figures["SOURCE_BLOCKS"] < 40 and figures["SPILL_BYTES"] == 0
+    if streamtiff.SANITIZER is None:
+        assert measured["peak_rss_bytes"] <= figures["CAP_BYTES"] + SLACK_BYTES
+    tiles = sum((-(-size // 2**level // 256)) ** 2 for level in range(9))
+    assert figures["FLOOR_BYTES"] >= tiles * (16 + 8)  # at the least a place in the spool and a state
+    dataset = gdal.Open(str(target))
+    for x, y in places:
+        expected = terrain.samples("Byte", x, y, 700, 900)
+        assert (dataset.GetRasterBand(1).ReadAsArray(x, y, 700, 900) == expected).all()
+        level = dataset.GetRasterBand(1).GetOverview(0).ReadAsArray(x // 2 + 100, y // 2 + 100, 50, 50)
+        four = expected[200:300, 200:300].reshape(50, 2, 50, 2) if x % 2 == 0 and y % 2 == 0 else None
+        if four is not None:
+            assert abs(level - four.mean(axis=(1, 3))).max() <= 1
+    left_out = dataset.GetRasterBand(1).GetMetadataItem("BLOCK_OFFSET_50_5", "TIFF") is None
+    assert left_out == (sparse == "YES")
