@@ -4,7 +4,9 @@
 #include "cpl_conv.h"
 #include "derive_internal.h"
 #include "messages.h"
+#include "platform.h"
 
+#define LARGE_WINDOW_PX (1u << 15)     /* its result comes to lie on the heap, once the allocator has seen one */
 #define RUN_BYTES ((uint64_t)64 << 10) /* two MEM datasets and what GDAL keeps beside them */
 
 /* gdaldem goes on after some failures, and says so only by raising them. */
@@ -135,6 +137,8 @@ bool stf_derive_run_window(void *context, const stf_operand *source, const stf_o
     bool done = made && copy_out(made, pads.left + to->x - from->x, to->y - top, result, err);
     GDALClose(made);
     GDALClose(seen);
+    if ((uint64_t)to->width * to->height >= LARGE_WINDOW_PX)
+        stf_platform_trim_heap(); /* what comes to lie between two windows' results would keep the holes of both */
     return done;
 }
 
