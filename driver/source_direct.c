@@ -161,6 +161,19 @@ static bool is_old_lzw(const stf_direct *direct) {
     return false;
 }
 
+/* Of blocks that are stored as they are GDAL may read more than the bytes that they are said to have: such tables are seen. */
+static bool has_short_blocks(const stf_tiff_index *index) {
+    uint64_t row_bytes = stf_tiff_index_block_bytes(index) / index->block_rows;
+    for (uint64_t block = 0; index->compression == COMPRESSION_NONE && block < index->blocks; block++) {
+        uint32_t row = (uint32_t)(block / index->columns % index->rows);
+        if (!stf_tiff_index_is_missing(index, block) &&
+            (!stf_tiff_index_is_sound(index, block) ||
+             index->counts[block] < row_bytes * stf_tiff_index_rows_of(index, row)))
+            return true;
+    }
+    return false;
+}
+
 stf_direct *stf_direct_open(GDALDatasetH dataset, const stf_platform_open *found, const char **why) {
     stf_direct *direct = VSICalloc(1, sizeof *direct);
     *why = "there is no memory";
@@ -177,6 +190,10 @@ stf_direct *stf_direct_open(GDALDatasetH dataset, const stf_platform_open *found
     done = done && stf_tiff_index_read(direct->file, &direct->index, why) && is_understood(&direct->index, why);
     if (done && !is_shown_by(&direct->index, dataset)) {
         *why = "what GDAL says of it does not agree with its directory";
+        done = false;
+    }
+    if (done && has_short_blocks(&direct->index)) {
+        *why = "its blocks have other sizes than such blocks can have";
         done = false;
     }
     if (done && is_old_lzw(direct)) {

@@ -146,6 +146,22 @@ def test_unusual_files_are_gdals(tmp_path, codec, dtype, bands, options):
     assert streamtiff.pixels(dataset) == streamtiff.pixels(path)
 
 
+@pytest.mark.parametrize("claimed", [5, 1 << 20])
+def test_uncompressed_blocks_of_which_the_table_tells_another_size(tmp_path, claimed):
+    """GDAL goes by the size that they must have."""
+    path = make(tmp_path / "in.tif", "UInt16", 1, ["BLOCKYSIZE=7"], "NONE")
+    expected = streamtiff.pixels(path)
+    content = path.read_bytes()
+    # The sizes of all strips but the last one, in 2 or 4 bytes each.
+    kind = next(k for k in ("<u2", "<u4") if np.full(3, WIDTH * 7 * 2, k).tobytes() in content)
+    at = content.find(np.full(3, WIDTH * 7 * 2, kind).tobytes())
+    changed = np.array([min(claimed, np.iinfo(kind).max)], kind).tobytes()
+    path.write_bytes(content[:at] + changed + content[at + len(changed) :])
+    dataset = copy(tmp_path, gdal.Open(str(path)))
+    assert decoder(dataset) == "GDAL"
+    assert streamtiff.pixels(dataset) == expected
+
+
 def test_overview_opened_in_the_place_of_the_raster(tmp_path):
     path = make(tmp_path / "in.tif", "UInt16", 1, TILED)
     dataset = gdal.Open(str(path), gdal.GA_Update)
