@@ -174,6 +174,12 @@ static bool describe(stf_copy *c, stf_copy_overviews *overviews, const stf_geome
         return false;
     stf_overview_begin(&overviews->shape, geometry, overviews->format.width_px,
                        stf_resample_radius(overviews->resample));
+    if (geometry->plane_count > 1 && stf_resample_needs_all_bands(overviews->resample))
+        return stf_fail(
+            err, CPLE_NotSupported,
+            "OVERVIEW_RESAMPLING=%s leaves pixels out by what other bands are (alpha, NODATA_VALUES), which is "
+            "only supported with INTERLEAVE=PIXEL. NEAREST does not",
+            stf_resample_method(overviews->resample));
     overviews->shape.from_raster = is_of_raster(c, overviews->resample);
     for (uint32_t i = 0; i < c->level_count; i++)
         if (!stf_overview_add_level(&overviews->shape, c->levels[i].width_px, c->levels[i].height_px))

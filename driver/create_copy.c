@@ -180,13 +180,21 @@ static GDALDatasetH reopen(const stf_copy *c, CSLConstList figures) {
     return inner ? stf_gdal_with_domain(inner, "STREAMING", figures) : NULL;
 }
 
-/* GDAL adds the source's INTERLEAVE of its own accord, which is of no concern to what is derived from one band of it. Tiles
- * are those of the tiling scheme, where there is one. */
+/* Pixels are left out by what other bands are. */
+static bool needs_all_bands(GDALDatasetH dataset) {
+    int flags = GDALGetRasterCount(dataset) > 1 ? GDALGetMaskFlags(GDALGetRasterBand(dataset, 1)) : GMF_ALL_VALID;
+    return (flags & GMF_ALPHA) != 0 || (flags & (GMF_NODATA | GMF_PER_DATASET)) == (GMF_NODATA | GMF_PER_DATASET);
+}
+
+/* GDAL adds the source's INTERLEAVE of its own accord, which is of no concern to what is derived from one band of it, nor to a
+ * COG whose overviews look at all bands of a pixel. Tiles are those of the tiling scheme, where there is one. */
 static char **options_of_result(const stf_copy *c, CSLConstList options) {
     char **list = CSLDuplicate((char **)(uintptr_t)options);
     if (c->tiling && !CSLFetchNameValue(options, "BLOCKSIZE"))
         list = CSLSetNameValue(list, "BLOCKSIZE", CPLSPrintf("%d", c->tiling->levels[0].tile_width_px));
-    return c->derive && CSLFetchNameValue(options, "@INTERLEAVE_ADDED_AUTOMATICALLY")
+    bool is_cog = EQUAL(CSLFetchNameValueDef(options, "LAYOUT", ""), "COG");
+    bool is_added = CSLFetchNameValue(options, "@INTERLEAVE_ADDED_AUTOMATICALLY") != NULL;
+    return is_added && (c->derive || (is_cog && needs_all_bands(c->dataset)))
                ? CSLSetNameValue(list, "INTERLEAVE", NULL)
                : list;
 }

@@ -48,6 +48,18 @@ static void find_nodata(const stf_resample *resample, GDALRasterBandH from, stf_
                        (isnan(as_sample) && isnan(band->nodata));
 }
 
+/* NODATA_VALUES: as many as there are bands, or GDAL would not have told of them. NULL: no memory. */
+static unsigned char *pixel_of_values(const stf_resample *resample, const char *text) {
+    char **values = CSLTokenizeString(text);
+    unsigned char *pixel = VSICalloc(resample->band_count, resample->sample_bytes);
+    for (int i = 0; pixel && values && values[i] && (uint32_t)i < resample->band_count; i++) {
+        double value = CPLAtof(values[i]);
+        GDALCopyWords(&value, GDT_Float64, 0, pixel + (size_t)i * resample->sample_bytes, resample->type, 0, 1);
+    }
+    CSLDestroy(values);
+    return pixel;
+}
+
 /* As GDAL: the first band says for all whether pixels are left out. */
 static void find_mask(stf_resample *resample, const stf_resample_request *request) {
     GDALRasterBandH first = GDALGetRasterBand(request->dataset, 1);
@@ -59,7 +71,7 @@ static void find_mask(stf_resample *resample, const stf_resample_request *reques
     resample->by_mask = request->of_mask || request->with_mask;
     if (!resample->by_mask && (flags & GMF_NODATA) != 0 && (flags & GMF_PER_DATASET) != 0) {
         const char *values = GDALGetMetadataItem(request->dataset, "NODATA_VALUES", NULL);
-        resample->nodata_values = values ? CPLStrdup(values) : NULL;
+        resample->nodata_values = values ? pixel_of_values(resample, values) : NULL;
     } else if (!resample->by_mask && (flags & GMF_NODATA) != 0)
         resample->by_nodata = true;
     if (last_is_alpha && !request->of_mask && (flags & GMF_ALL_VALID) == 0)
@@ -72,7 +84,7 @@ static void find_mask(stf_resample *resample, const stf_resample_request *reques
 
 /* Of bytes GDAL's MODE counts all but the nodata value, be they covered by a mask or not. */
 static void forget_mask(stf_resample *resample) {
-    CPLFree(resample->nodata_values);
+    VSIFree(resample->nodata_values);
     resample->nodata_values = NULL;
     resample->alpha_band = STF_RESAMPLE_NO_BAND;
     resample->by_mask = false;
@@ -187,7 +199,7 @@ void stf_resample_destroy(stf_resample *resample) {
     if (resample->colors)
         GDALDestroyColorTable(resample->colors);
     CPLFree(resample->bits);
-    CPLFree(resample->nodata_values);
+    VSIFree(resample->nodata_values);
     VSIFree(resample->bands);
     VSIFree(resample);
 }
@@ -210,13 +222,17 @@ bool stf_resample_is_of_raster(const stf_resample *resample, uint32_t source_blo
     return sample_bytes * fmax(source_block_height_px, 2 * factor) * width_px <= GDAL_CHUNK_BYTES;
 }
 
+bool stf_resample_needs_all_bands(const stf_resample *resample) {
+    return resample->nodata_values || (resample->alpha_band != STF_RESAMPLE_NO_BAND && resample->band_count > 1);
+}
+
 bool stf_resample_needs_mask(const stf_resample *resample) {
     return resample->by_mask && !resample->of_mask;
 }
 
 uint32_t stf_resample_bytes_beside(const stf_resample *resample) {
     bool copies_alpha = resample->alpha_band != STF_RESAMPLE_NO_BAND && resample->type != GDT_Byte;
-    return stf_resample_needs_mask(resample) || copies_alpha ? 1 : 0;
+    return stf_resample_needs_mask(resample) || copies_alpha || resample->nodata_values ? 1 : 0;
 }
 
 bool stf_resample_is_of_bits(const stf_resample *resample) {

@@ -37,6 +37,8 @@ void stf_resample_destroy(stf_resample *resample); /* NULL is legal */
 /* Of the kernel, in pixels at a ratio of 1. */
 uint32_t stf_resample_radius(const stf_resample *resample);
 bool stf_resample_needs_mask(const stf_resample *resample);
+/* True where a pixel of one band is left out by what others are (alpha, NODATA_VALUES): windows must have them all. */
+bool stf_resample_needs_all_bands(const stf_resample *resample);
 /* True where GDAL makes each level from the raster: complex numbers, NEAREST, if a row of the source's blocks is small. */
 bool stf_resample_is_of_raster(const stf_resample *resample, uint32_t source_block_height_px, uint32_t width_px,
                                uint32_t least_width_px, uint32_t height_px, uint32_t least_height_px);

@@ -31,11 +31,11 @@ struct stf_resample {
     size_t sample_bytes;
     uint32_t band_count;
     stf_resample_band *bands;
-    bool is_masked;      /* pixels may be left out: by one of the four below */
-    bool by_nodata;      /* each band by its nodata value */
-    char *nodata_values; /* all bands by these values together; or NULL */
-    uint32_t alpha_band; /* all bands by this one; or STF_RESAMPLE_NO_BAND */
-    bool by_mask;        /* by what comes with the window; of a mask: by the pixels themselves */
+    bool is_masked;               /* pixels may be left out: by one of the four below */
+    bool by_nodata;               /* each band by its nodata value */
+    unsigned char *nodata_values; /* all bands by these values together, a pixel; or NULL */
+    uint32_t alpha_band;          /* all bands by this one; or STF_RESAMPLE_NO_BAND */
+    bool by_mask;                 /* by what comes with the window; of a mask: by the pixels themselves */
     bool of_mask;
     bool stays_mask; /* GDAL takes the levels of a mask for masks, too: each is its own, as that of the raster is */
     bool of_bits;    /* a mask of one bit: GDAL makes its levels of 0 and 1 */

@@ -65,7 +65,7 @@ static bool add_mask_band(const stf_resample *resample, const stf_resample_windo
         mask = add_band(dataset, GDT_Byte, w, w->pixels, w->row_bytes, pixel_bytes);
     else if (resample->by_mask)
         mask = add_band(dataset, GDT_Byte, w, w->mask, w->mask_row_bytes, 1);
-    else if (is_alpha && resample->type != GDT_Byte)
+    else if (is_alpha ? resample->type != GDT_Byte : resample->nodata_values != NULL)
         mask = add_band(dataset, GDT_Byte, w, w->spare, w->source.width + 1u, 1);
     else
         mask = add_band(dataset, resample->type, w,
@@ -79,17 +79,17 @@ static bool has_alpha_in(const stf_resample *resample, const stf_resample_window
            resample->alpha_band < w->first_band + w->bands;
 }
 
-/* Bands that are needed for one of them, which is *which there. */
-static bool add_bands(const stf_resample *resample, const stf_resample_window *w, uint32_t band, GDALDatasetH dataset,
-                      int *which) {
-    *which = 1;
-    if (resample->nodata_values && w->first_band + band != resample->alpha_band) {
-        for (uint32_t i = 0; i < w->bands; i++)
-            if (!add_own_band(resample, w, i, dataset))
-                return false;
-        *which = (int)band + 1;
-        return GDALSetMetadataItem(dataset, "NODATA_VALUES", resample->nodata_values, NULL) == CE_None;
-    }
+static bool is_by_values(const stf_resample *resample, const stf_resample_window *w, uint32_t band) {
+    return resample->nodata_values && w->first_band + band != resample->alpha_band;
+}
+
+/* The band, and what masks it. GDAL's own mask of NODATA_VALUES would read whole blocks of the level, most of which is not
+ * there. */
+static bool add_bands(const stf_resample *resample, const stf_resample_window *w, uint32_t band, GDALDatasetH dataset) {
+    if (is_by_values(resample, w, band) && !resample->bands[w->first_band + band].has_nodata)
+        return add_own_band(resample, w, band, dataset) && add_mask_band(resample, w, band, dataset);
+    if (is_by_values(resample, w, band))
+        return add_own_band(resample, w, band, dataset);
     bool by_mask = resample->by_mask && (!resample->of_mask || resample->stays_mask || w->of_raster);
     bool by_second = by_mask || (has_alpha_in(resample, w) &&
                                  (!resample->by_nodata || w->first_band + band == resample->alpha_band));
@@ -99,14 +99,26 @@ static bool add_bands(const stf_resample *resample, const stf_resample_window *w
 /* --- what is left out -------------------------------------------------------------------------- */
 
 /* The mask comes first, and the nodata value is what stands in its holes. A band of a MEM dataset cannot have both. */
-static void put_nodata_into_holes(const stf_resample *resample, const stf_resample_window *w, uint32_t band) {
+static void put_nodata_into_holes(const stf_resample *resample, const stf_resample_window *w, uint32_t band,
+                                  const unsigned char *mask, size_t mask_row_bytes) {
     const stf_resample_band *of = &resample->bands[w->first_band + band];
     size_t pixel_bytes = resample->sample_bytes * w->bands;
     for (uint32_t y = 0; y < w->source.height; y++)
         for (uint32_t x = 0; x < w->source.width; x++)
-            if (w->mask[y * w->mask_row_bytes + x] == 0)
+            if (mask[y * mask_row_bytes + x] == 0)
                 memcpy(w->pixels + y * w->row_bytes + x * pixel_bytes + band * resample->sample_bytes, of->missing,
                        resample->sample_bytes);
+}
+
+/* Which pixels have not the values that stand for nothing. */
+static void find_values(const stf_resample *resample, const stf_resample_window *w) {
+    size_t pixel_bytes = resample->sample_bytes * w->bands;
+    for (uint32_t y = 0; y < w->source.height; y++)
+        for (uint32_t x = 0; x < w->source.width; x++) {
+            const unsigned char *pixel = w->pixels + y * w->row_bytes + x * pixel_bytes;
+            bool is_nothing = memcmp(pixel, resample->nodata_values, pixel_bytes) == 0;
+            w->spare[y * (w->source.width + 1u) + x] = is_nothing ? 0 : 255;
+        }
 }
 
 /* Alpha as it masks itself: GDAL reads it as Byte. */
@@ -131,7 +143,7 @@ static decoy choose_decoy(const stf_resample *resample, const stf_resample_windo
     decoy d = {w->parent_width_px, UINT32_MAX};
     bool weighs = resample->method.is_kernel || resample->method.algorithm == GRIORA_Average ||
                   resample->method.algorithm == GRIORA_RMS;
-    if (!resample->is_masked || !weighs || resample->nodata_values || resample->colors)
+    if (!resample->is_masked || !weighs || resample->colors)
         return d;
     uint32_t end = w->source.x + w->source.width, radius = resample->method.radius_px;
     if (end == w->parent_width_px && !resample->method.is_kernel) {
@@ -218,15 +230,14 @@ static bool run_band(const stf_resample *resample, const stf_resample_window *w,
                      stf_error *err) {
     double ratio = (double)w->parent_height_px / w->level_height_px;
     uint32_t rows = rows_at_once(w->source.width, ratio);
-    int which = 1;
     GDALDatasetH level =
         GDALCreate(resample->memory, "", (int)d->level_width_px, (int)w->parent_height_px, 0, resample->type, NULL);
-    bool done = level && add_bands(resample, w, band, level, &which);
+    bool done = level && add_bands(resample, w, band, level);
     if (!done)
         stf_fail_with_last(err, "Computing overviews");
     for (uint32_t row = 0; done && row < w->target.height; row += rows) {
         uint32_t left = w->target.height - row;
-        done = read_rows(resample, w, GDALGetRasterBand(level, which), band, row, left < rows ? left : rows, err);
+        done = read_rows(resample, w, GDALGetRasterBand(level, 1), band, row, left < rows ? left : rows, err);
     }
     if (level)
         GDALClose(level);
@@ -235,16 +246,26 @@ static bool run_band(const stf_resample *resample, const stf_resample_window *w,
 
 bool stf_resample_by_gdal(const stf_resample *resample, const stf_resample_window *w, stf_error *err) {
     decoy d = choose_decoy(resample, w, (double)w->parent_width_px / w->level_width_px);
-    if (has_alpha_in(resample, w) && resample->type != GDT_Byte && w->spare)
+    bool copies_alpha = has_alpha_in(resample, w) && resample->type != GDT_Byte && w->spare;
+    if (resample->nodata_values)
+        find_values(resample, w);
+    else if (copies_alpha)
         copy_alpha(resample, w);
     for (uint32_t band = 0; band < w->bands; band++)
-        if (resample->by_mask && !resample->of_mask && resample->bands[w->first_band + band].has_nodata)
-            put_nodata_into_holes(resample, w, band);
+        if (resample->bands[w->first_band + band].has_nodata) {
+            if (is_by_values(resample, w, band))
+                put_nodata_into_holes(resample, w, band, w->spare, w->source.width + 1u);
+            else if (resample->by_mask && !resample->of_mask)
+                put_nodata_into_holes(resample, w, band, w->mask, w->mask_row_bytes);
+        }
     if (d.column != UINT32_MAX)
         leave_column_out(resample, w, d.column);
-    for (uint32_t band = 0; band < w->bands; band++)
+    for (uint32_t band = 0; band < w->bands; band++) {
+        if (resample->nodata_values && copies_alpha && w->first_band + band == resample->alpha_band)
+            copy_alpha(resample, w); /* the last band */
         if (!run_band(resample, w, &d, band, err))
             return false;
+    }
     return true;
 }
 

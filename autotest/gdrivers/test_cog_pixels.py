@@ -201,6 +201,30 @@ def test_alpha(tmp_path, method, bands, dtype):
     compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
 
 
+@pytest.mark.parametrize("interleave", ["BAND", "TILE"])
+@pytest.mark.skipif(cog.VERSION < 31100, reason="INTERLEAVE is an option of COG from GDAL 3.11 on")
+def test_alpha_in_another_plane(tmp_path, interleave):
+    source = raster(tmp_path / "in.tif", 300, 200, "Byte", 4, TILED + ["ALPHA=YES", "PHOTOMETRIC=RGB"])
+    options = [*OUTPUT, "LAYOUT=COG", f"INTERLEAVE={interleave}"]
+    text = streamtiff.refused(tmp_path / "out.tif", source, *options, "OVERVIEW_RESAMPLING=AVERAGE")
+    assert "alpha" in text and "INTERLEAVE=PIXEL" in text
+    compare(tmp_path, source, "NEAREST", f"INTERLEAVE={interleave}")
+
+
+@pytest.mark.parametrize("method", FEW)
+@pytest.mark.parametrize("dtype", ["Byte", "UInt16"])
+def test_values_of_all_bands_together(tmp_path, method, dtype):
+    """NODATA_VALUES: pixels that have them in all bands are left out, not those that have one of them."""
+    source = raster(tmp_path / "in.tif", 439, 430, dtype, 3)
+    for band in (1, 2, 3):
+        array = holes(source.GetRasterBand(band).ReadAsArray(), band)
+        array[300:380, 100 * band :] = band  # of one band, or two of them
+        source.GetRasterBand(band).WriteArray(array)
+    source.SetMetadataItem("NODATA_VALUES", "1 2 3")
+    source = None
+    compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
+
+
 @pytest.mark.parametrize("method", [None, "NEAREST", "AVERAGE", "MODE"])
 def test_palette(tmp_path, method):
     source = raster(tmp_path / "in.tif", 640, 512, "Byte")
