@@ -115,3 +115,21 @@ def write_cog(folder, machine, rows, vips, violations):
     (folder / "cog.md").write_text("\n".join(text) + "\n")
     document = {"machine": machine, "rows": rows, "vips": vips, "violations": violations}
     (folder / "cog.json").write_text(json.dumps(document, indent=1))
+
+
+def write_writer(folder, machine, rows, violations):
+    headings = ["raster", "cap MB", "order", "side", "wall s", "peak MB", "spill MB", "MB written", "file MB", "wall ratio"]
+    lines = []
+    for row in rows:
+        for side in ("StreamTIFFWriter", "GTiff"):
+            ours, median = side == "StreamTIFFWriter", row[side]
+            line = [row["raster"], row["cap_mb"], row["pattern"], side] if ours else ["", "", "", side]
+            line += [f"{median['wall_s']:.1f}", mb(median["peak_rss_bytes"])]
+            line += [mb(row["streaming"]["SPILL_BYTES"]) if ours else "", mb(median["written_bytes"])]
+            lines.append([*line, mb(median["file_bytes"]), f"**{row['ratio']:.2f}**" if ours else ""])
+    note = "Windows pushed through Create(), NUM_THREADS=2, GDAL_CACHEMAX as the cap, both sides in turn: medians.\n"
+    text = [machine_line(machine), note, table(headings, lines), f"\n{len(violations)} violations"]
+    text += [f"- {violation}" for violation in violations]
+    (folder / "writer.md").write_text("\n".join(text) + "\n")
+    document = {"machine": machine, "rows": rows, "violations": violations}
+    (folder / "writer.json").write_text(json.dumps(document, indent=1))

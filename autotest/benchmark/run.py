@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Measures StreamTIFF: memory matrix, neighbourhood operators, VRTs, speed beside GTiff and COG, and a chart beside both.
+"""Measures StreamTIFF: memory matrix, neighbourhood operators, VRTs, speed beside GTiff and COG, pushes, and a chart beside both.
 
-    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,neighbours,vrts,speed,cog,chart] [--sources NAMES]
+    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,neighbours,vrts,speed,cog,writer,chart] [--sources NAMES]
            [--threads 2,8,1] [--pairs N]
 
 Sources are made once in DIR (default: `benchmark` beside the plugin's folder; about 7 GB, 1 GB free for the work).
-Results go to DIR/results: matrix.md, neighbours.md, vrts.md, speed.md, cog.md, chart.png, and the same as JSON. The exit code is 1 where
+Results go to DIR/results: matrix.md, neighbours.md, vrts.md, speed.md, cog.md, writer.md, chart.png, and the same as JSON. The exit code is 1 where
 a promise was broken: peak RSS <= effective cap + 8 MiB, PEAK <= PREDICTED <= cap, amplification <= 1.02 (1.1 for a VRT whose windows share blocks; and a page of
 4096 bytes for each block that is not read right after its neighbour: C's files are read in pages), pixels as GTiff's,
 the same file from 1, 2 and 8 threads. Times are for reading; goals that were missed are named in the table.
@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 
-PARTS = ("matrix", "neighbours", "vrts", "speed", "cog", "chart")
+PARTS = ("matrix", "neighbours", "vrts", "speed", "cog", "writer", "chart")
 
 
 def arguments():
@@ -66,12 +66,13 @@ def main():
     import sources
     import speed
     import vrts
+    import writer
 
     gdal.UseExceptions()
     gdal.SetConfigOption("GDAL_NUM_THREADS", "2")  # decodes when files are compared
     results = args.out / "results"
     results.mkdir(parents=True, exist_ok=True)
-    needs_all = set(args.only) - {"neighbours", "vrts"}
+    needs_all = set(args.only) - {"neighbours", "vrts", "writer"}
     all_sources = sources.make_sources(args.out / "sources", args.quick) if needs_all else {}
     names = args.sources.split(",") if args.sources else list(all_sources)
     if needs_all and (unknown := set(names) - set(all_sources)):
@@ -98,6 +99,10 @@ def main():
         pairs = args.pairs or (1 if args.quick else 3)
         rows, vips, broken = cog.run(names, all_sources, results, args.plugin, pairs)
         report.write_cog(results, machine, rows, vips, broken)
+        violations += broken
+    if "writer" in args.only:
+        rows, broken = writer.run(results, args.plugin, args.quick, args.pairs or 1)
+        report.write_writer(results, machine, rows, broken)
         violations += broken
     if "chart" in args.only:
         points = chart.measure(all_sources, results, args.plugin, args.quick)
