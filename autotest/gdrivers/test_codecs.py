@@ -8,6 +8,7 @@ import pytest
 import streamtiff
 import terrain
 from osgeo import gdal
+from pairs import pairwise
 
 CODECS = streamtiff.codecs()
 FAX = ("CCITTRLE", "CCITTFAX3", "CCITTFAX4", "FAX3", "FAX4")  # of one bit
@@ -63,9 +64,7 @@ def test_codecs_are_gtiffs():
         assert codec == "ZIP" or f"<Value>{codec}</Value>" in listed
 
 
-@pytest.mark.parametrize("codec", LOSSLESS)
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", ["Byte", "Int32", "Float64"])
+@pytest.mark.parametrize("codec,layout,dtype", pairwise(LOSSLESS, LAYOUTS, ["Byte", "Int32", "Float64"]))
 def test_lossless(tmp_path, sources, codec, layout, dtype):
     if codec == "ZIP":  # our alias, as in older TIFF software
         streamtiff.create_copy(tmp_path / "out.tif", sources(dtype), "COMPRESS=ZIP", *LAYOUTS[layout])
@@ -100,9 +99,10 @@ PREDICTORS = [
 ]
 
 
-@pytest.mark.parametrize("codec", PREDICTED)
-@pytest.mark.parametrize("dtype,predictor", PREDICTORS)
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "codec,dtype,predictor,layout",
+    [(codec, *kind, layout) for codec, kind, layout in pairwise(PREDICTED, PREDICTORS, LAYOUTS)],
+)
 def test_predictor(tmp_path, sources, codec, dtype, predictor, layout):
     path = streamtiff.same_as_gtiff(
         tmp_path,
@@ -196,9 +196,10 @@ def no_worse_than_gtiff(tmp_path, source, *options):
 
 
 @needs("LERC")
-@pytest.mark.parametrize("codec", [codec for codec in ("LERC", "LERC_DEFLATE", "LERC_ZSTD") if codec in CODECS])
-@pytest.mark.parametrize("error", ["0", "0.01", "5"])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "codec,error,layout",
+    pairwise([codec for codec in ("LERC", "LERC_DEFLATE", "LERC_ZSTD") if codec in CODECS], ["0", "0.01", "5"], LAYOUTS),
+)
 def test_lerc_with_an_error(tmp_path, sources, codec, error, layout):
     lerc = [f"COMPRESS={codec}", f"MAX_Z_ERROR={error}", *LAYOUTS[layout]]
     path = streamtiff.same_as_gtiff(tmp_path, sources("wholef"), *lerc, also=["MEMORY_CAP=256MB"])
@@ -211,9 +212,15 @@ def test_lerc_with_an_error(tmp_path, sources, codec, error, layout):
 
 
 @needs("JPEG")
-@pytest.mark.parametrize("quality", ["30", "75", "100"])
-@pytest.mark.parametrize("bands,interleave", [(1, "PIXEL"), (3, "PIXEL"), (3, "BAND"), (4, "PIXEL")])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "quality,bands,interleave,layout",
+    [
+        (quality, *bands, layout)
+        for quality, bands, layout in pairwise(
+            ["30", "75", "100"], [(1, "PIXEL"), (3, "PIXEL"), (3, "BAND"), (4, "PIXEL")], LAYOUTS
+        )
+    ],
+)
 def test_jpeg(tmp_path, sources, quality, bands, interleave, layout):
     jpeg = ["COMPRESS=JPEG", f"JPEG_QUALITY={quality}", f"INTERLEAVE={interleave}", *LAYOUTS[layout]]
     path = streamtiff.same_as_gtiff(tmp_path, sources(f"whole{bands}"), *jpeg, also=["MEMORY_CAP=64MB"])
@@ -222,9 +229,7 @@ def test_jpeg(tmp_path, sources, quality, bands, interleave, layout):
 
 
 @needs("WEBP")
-@pytest.mark.parametrize("bands", [3, 4])
-@pytest.mark.parametrize("option", ["WEBP_LEVEL=20", "WEBP_LEVEL=75"])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("bands,option,layout", pairwise([3, 4], ["WEBP_LEVEL=20", "WEBP_LEVEL=75"], LAYOUTS))
 def test_webp(tmp_path, sources, bands, option, layout):
     webp = ["COMPRESS=WEBP", option, *LAYOUTS[layout]]
     streamtiff.same_as_gtiff(tmp_path, sources(f"whole{bands}"), *webp, also=["MEMORY_CAP=256MB"])

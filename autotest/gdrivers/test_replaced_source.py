@@ -79,6 +79,28 @@ def test_twin_has_the_name(tmp_path, given, twins, change, also_open, as_vrt):
     del other
 
 
+@pytest.mark.parametrize("direct", ["AUTO", "NO"])
+def test_twin_gets_the_name_once_the_copy_is_planned(tmp_path, given, twins, direct):
+    """The other readers are opened then: of the file that it was, or not at all."""
+    source = gdal.Open(str(given))
+    twin = given.with_name("twin.tif")
+
+    def replace(done, *_):
+        if twin.exists():
+            renamed_over(given)
+        return 1
+
+    with streamtiff.messages() as kept:
+        dataset = gdal.GetDriverByName(streamtiff.DRIVER).CreateCopy(
+            str(tmp_path / "out.tif"), source, options=["NUM_THREADS=4", f"DIRECT_DECODE={direct}"], callback=replace
+        )
+    assert not twin.exists()
+    if dataset is None:
+        assert "changed meanwhile" in streamtiff.texts(kept, gdal.CE_Failure)[0] and not (tmp_path / "out.tif").exists()
+    else:
+        assert streamtiff.pixels(dataset) == streamtiff.pixels(twins / "a.tif")
+
+
 @pytest.mark.parametrize("as_vrt", [False, True], ids=["file", "vrt"])
 def test_nothing_has_the_name(tmp_path, given, twins, as_vrt):
     """It cannot be opened again: the handle that was given is all there is."""

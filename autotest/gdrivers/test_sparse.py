@@ -10,13 +10,13 @@ import terrain
 from osgeo import gdal
 from streamtiff import MIB
 
-TILES_256 = ["TILED=YES", "BLOCKXSIZE=256", "BLOCKYSIZE=256"]
+TILES = ["TILED=YES", "BLOCKXSIZE=128", "BLOCKYSIZE=128"]
 STRIPS = ["TILED=NO", "BLOCKYSIZE=64"]
-WIDTH, HEIGHT = 1000, 1010  # 4 x 4 blocks of 256; the last of either direction are cut
+WIDTH, HEIGHT = 500, 505  # 4 x 4 blocks of 128; the last of either direction are cut
 DATA = [(0, 0), (2, 1), (3, 3)]  # blocks that are there: one at the corner that is cut both ways, none in a row
 
 
-def make_sparse(path, dtype="Float32", bands=1, options=(), nodata=None, data=DATA, size=(WIDTH, HEIGHT), block=256):
+def make_sparse(path, dtype="Float32", bands=1, options=(), nodata=None, data=DATA, size=(WIDTH, HEIGHT), block=128):
     """A GTiff of which only some blocks were written."""
     driver = gdal.GetDriverByName("GTiff")
     kind = gdal.GetDataTypeByName(dtype)
@@ -59,31 +59,31 @@ def same_holes(tmp_path, source, *options):
     return holes
 
 
-@pytest.mark.parametrize("layout", [TILES_256, STRIPS], ids=["tiles", "strips"])
+@pytest.mark.parametrize("layout", [TILES, STRIPS], ids=["tiles", "strips"])
 @pytest.mark.parametrize("nodata", [None, -9999, 0, "nan"])
 def test_tiles_left_out_are_those_of_gtiff(tmp_path, layout, nodata):
     nodata = float(nodata) if nodata is not None else None
-    source = make_sparse(tmp_path / "in.tif", options=TILES_256, nodata=nodata)
+    source = make_sparse(tmp_path / "in.tif", options=TILES, nodata=nodata)
     holes = same_holes(tmp_path, source, "SPARSE_OK=YES", "COMPRESS=DEFLATE", *layout)
     assert any(holes) and not all(holes)
 
 
 def test_without_sparse_ok_all_tiles_are_there(tmp_path):
-    source = make_sparse(tmp_path / "in.tif", options=TILES_256, nodata=-9999)
+    source = make_sparse(tmp_path / "in.tif", options=TILES, nodata=-9999)
     for options in ([], ["SPARSE_OK=NO"]):
-        assert not any(same_holes(tmp_path, source, "COMPRESS=DEFLATE", *TILES_256, *options))
+        assert not any(same_holes(tmp_path, source, "COMPRESS=DEFLATE", *TILES, *options))
 
 
 @pytest.mark.parametrize("compress", ["NONE", "DEFLATE", "LZW", "PACKBITS"])
 @pytest.mark.parametrize("interleave", ["PIXEL", "BAND"])
 def test_three_bands(tmp_path, compress, interleave):
     """One of the bands has data where the others have none."""
-    path = make_sparse(tmp_path / "in.tif", "Byte", 3, [*TILES_256, f"INTERLEAVE={interleave}"])
+    path = make_sparse(tmp_path / "in.tif", "Byte", 3, [*TILES, f"INTERLEAVE={interleave}"])
     dataset = gdal.Open(str(path), gdal.GA_Update)
-    dataset.GetRasterBand(2).WriteArray(terrain.samples("Byte", 256, 0, 256, 256), 256, 0)
+    dataset.GetRasterBand(2).WriteArray(terrain.samples("Byte", 128, 0, 128, 128), 128, 0)
     dataset = None
     for target in ("PIXEL", "BAND"):
-        layout = [*TILES_256, f"COMPRESS={compress}", f"INTERLEAVE={target}"]
+        layout = [*TILES, f"COMPRESS={compress}", f"INTERLEAVE={target}"]
         holes = same_holes(tmp_path, path, "SPARSE_OK=YES", *layout)
         assert sum(holes) == (3 * 12 if target == "PIXEL" else 3 * 13 - 1)  # all bands tell of the same tile
 
@@ -93,19 +93,19 @@ def test_three_bands(tmp_path, compress, interleave):
 def test_types(tmp_path, dtype, nodata):
     if dtype.endswith("Int64"):
         nodata = None  # with one, GTiff does not compare
-    source = make_sparse(tmp_path / "in.tif", dtype, options=TILES_256, nodata=nodata)
-    holes = same_holes(tmp_path, source, "SPARSE_OK=YES", "COMPRESS=DEFLATE", *TILES_256)
+    source = make_sparse(tmp_path / "in.tif", dtype, options=TILES, nodata=nodata)
+    holes = same_holes(tmp_path, source, "SPARSE_OK=YES", "COMPRESS=DEFLATE", *TILES)
     assert any(holes)
 
 
 @pytest.mark.parametrize("dtype, nodata", [("Int64", -(2**53) - 1), ("UInt64", 7), ("CFloat32", None), ("CInt16", 5)])
 def test_types_that_gtiff_does_not_compare(tmp_path, dtype, nodata):
     """It leaves out what the source leaves out as far as nothing else is written at once; we do wherever it does so."""
-    source = make_sparse(tmp_path / "in.tif", dtype, options=TILES_256, nodata=nodata)
-    options = ["SPARSE_OK=YES", "COMPRESS=DEFLATE", "PREDICTOR=1", *TILES_256]
+    source = make_sparse(tmp_path / "in.tif", dtype, options=TILES, nodata=nodata)
+    options = ["SPARSE_OK=YES", "COMPRESS=DEFLATE", "PREDICTOR=1", *TILES]
     ours = streamtiff.same_as_gtiff(tmp_path, source, *options)
     assert left_out(ours) == left_out(source)
-    empty = make_sparse(tmp_path / "empty.tif", dtype, options=TILES_256, nodata=nodata, data=[])
+    empty = make_sparse(tmp_path / "empty.tif", dtype, options=TILES, nodata=nodata, data=[])
     assert all(same_holes(tmp_path, empty, *options))
     filled = gdal.GetDriverByName("MEM").CreateCopy("", gdal.Open(str(empty)))
     assert not any(same_holes(tmp_path, filled, *options))
@@ -118,7 +118,7 @@ def test_nodata_out_of_range_and_close_to_the_largest_float(tmp_path):
         source.GetRasterBand(1).SetNoDataValue(nodata)
         if dtype == "Float32":
             source.GetRasterBand(1).Fill(nodata)
-        holes = same_holes(tmp_path, source, "SPARSE_OK=YES", "COMPRESS=DEFLATE", *TILES_256)
+        holes = same_holes(tmp_path, source, "SPARSE_OK=YES", "COMPRESS=DEFLATE", *TILES)
         assert all(holes) == (dtype == "Float32")
 
 
@@ -132,13 +132,13 @@ def test_pixels_of_nodata_are_left_out_wherever_they_come_from(tmp_path):
         pixels[:, ::2], pixels[:, 1::2] = values[0], values[1]
         pixels[300:310, 300:310] = 7
         source.GetRasterBand(1).WriteArray(pixels)
-        for layout in (TILES_256, STRIPS):
+        for layout in (TILES, STRIPS):
             same_holes(tmp_path, source, "SPARSE_OK=YES", "COMPRESS=LZW", *layout)
 
 
 def test_one_value_that_is_no_nodata_is_encoded_once_and_written_everywhere(tmp_path):
     """A tile cut at the right or at the bottom looks like a whole one, a short last strip does not."""
-    for layout in (TILES_256, STRIPS):
+    for layout in (TILES, STRIPS):
         source = gdal.GetDriverByName("MEM").Create("", WIDTH, HEIGHT, 3, gdal.GDT_UInt16)
         for index, value in enumerate((7, 300, 65535)):
             source.GetRasterBand(index + 1).Fill(value)
@@ -152,15 +152,15 @@ def test_one_value_that_is_no_nodata_is_encoded_once_and_written_everywhere(tmp_
 def test_file_without_any_tile(tmp_path, compress):
     """The codec's tags are there although nothing was encoded."""
     bands = 3 if compress == "WEBP" else 1
-    source = make_sparse(tmp_path / "in.tif", "Byte", bands, TILES_256, data=[])
-    assert all(same_holes(tmp_path, source, "SPARSE_OK=YES", f"COMPRESS={compress}", *TILES_256))
+    source = make_sparse(tmp_path / "in.tif", "Byte", bands, TILES, data=[])
+    assert all(same_holes(tmp_path, source, "SPARSE_OK=YES", f"COMPRESS={compress}", *TILES))
     figures = streamtiff.streaming(streamtiff.create_copy(tmp_path / "again.tif", source))
     assert figures["SOURCE_BLOCKS"] == figures["BLOCK_DECODES"] == 0
 
 
 @pytest.mark.parametrize(
     "layout",
-    [TILES_256, ["BLOCKYSIZE=16"], [*TILES_256, "INTERLEAVE=BAND"], [*TILES_256, "INTERLEAVE=PIXEL"]],
+    [TILES, ["BLOCKYSIZE=16"], [*TILES, "INTERLEAVE=BAND"], [*TILES, "INTERLEAVE=PIXEL"]],
     ids=["tiles", "short strips", "band", "pixel"],
 )
 @pytest.mark.parametrize("compress", ["NONE", "DEFLATE"])
@@ -169,7 +169,7 @@ def test_missing_blocks_are_not_decoded(tmp_path, layout, compress):
     options = [*layout, f"COMPRESS={compress}"]
     path = make_sparse(tmp_path / "in.tif", "Int16", bands, options, nodata=-1)
     there = [offset for offset in places(path) if offset is not None]
-    for target in (TILES_256, ["BLOCKXSIZE=512", "BLOCKYSIZE=512"], STRIPS):
+    for target in (TILES, ["BLOCKXSIZE=256", "BLOCKYSIZE=256"], STRIPS):
         with streamtiff.messages():
             dataset = streamtiff.create_quietly("StreamTIFF", tmp_path / "out.tif", gdal.Open(str(path)), target)
         figures = streamtiff.streaming(dataset)
@@ -181,10 +181,10 @@ def test_missing_blocks_are_not_decoded(tmp_path, layout, compress):
 
 def test_missing_blocks_of_another_type(tmp_path):
     """Bands of different types are read through GDAL's cache and converted: nodata is converted, too."""
-    path = make_sparse(tmp_path / "in.tif", "Int16", 1, TILES_256, nodata=-300)
+    path = make_sparse(tmp_path / "in.tif", "Int16", 1, TILES, nodata=-300)
     vrt = gdal.Translate("", str(path), format="VRT", outputType=gdal.GDT_Float64)
     for source in (vrt, gdal.Open(str(path), gdal.GA_Update)):
-        dataset = streamtiff.create_copy(tmp_path / "out.tif", source, "SPARSE_OK=YES", *TILES_256)
+        dataset = streamtiff.create_copy(tmp_path / "out.tif", source, "SPARSE_OK=YES", *TILES)
         streamtiff.check_figures(streamtiff.streaming(dataset))
         dataset = None
         assert streamtiff.pixels(tmp_path / "out.tif") == streamtiff.pixels(source)
@@ -202,8 +202,9 @@ def test_truncated_table_of_blocks_is_an_error_and_no_gap(tmp_path):
         streamtiff.refused(tmp_path / "out.tif", source)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("layout", [["BLOCKXSIZE=512", "BLOCKYSIZE=512"], ["BLOCKXSIZE=240", "BLOCKYSIZE=240"]])
+@pytest.mark.parametrize(
+    "threads,layout", [(1, ["BLOCKXSIZE=512", "BLOCKYSIZE=512"]), (2, ["BLOCKXSIZE=240", "BLOCKYSIZE=240"])]
+)
 def test_cap_is_held_and_figures_are_exact(tmp_path, threads, layout):
     """In memory and through the spill, where missing blocks meet others in a tile."""
     data = [(i * 7 % 16, i * 5 % 12) for i in range(40)]
@@ -212,6 +213,7 @@ def test_cap_is_held_and_figures_are_exact(tmp_path, threads, layout):
         options=["TILED=YES", "COMPRESS=DEFLATE", *layout],
         data=data,
         size=(4000, 3000),
+        block=256,
         nodata=-9999,
     )
     for cap in (4, 64):
@@ -235,7 +237,7 @@ def test_bytes_do_not_depend_on_threads_nor_on_the_cap(tmp_path):
     path = make_sparse(tmp_path / "in.tif", options=["BLOCKXSIZE=240", "BLOCKYSIZE=240", "TILED=YES"], nodata=-9999)
     files = set()
     for options in (["NUM_THREADS=1"], ["NUM_THREADS=2"], ["NUM_THREADS=8", "MEMORY_CAP=1GB"]):
-        streamtiff.create_copy(tmp_path / "out.tif", path, "SPARSE_OK=YES", *TILES_256, *options)
+        streamtiff.create_copy(tmp_path / "out.tif", path, "SPARSE_OK=YES", *TILES, *options)
         files.add((tmp_path / "out.tif").read_bytes())
     assert len(files) == 1
 
