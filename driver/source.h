@@ -1,7 +1,7 @@
 /* What a copy reads from, behind one small table of calls.
  *
- *   BLOCKS   a plain dataset: its natural blocks, read past GDAL's cache where that is possible, by
- *            several handles of our own where the dataset can safely be opened again
+ *   BLOCKS   a plain dataset: its natural blocks, decoded without GDAL where the file is a plain GeoTIFF, else read past
+ *            GDAL's cache where that is possible; by several readers where the file can safely be opened again
  *   WINDOWS  a VRT: windows cut along the block grid of what lies underneath, read with RasterIO
  *            through the leased part of GDAL's cache
  *   ROWS     an opaque dataset (no driver), such as gdaldem hands over: strictly top to bottom, each
