@@ -3,7 +3,8 @@
 #
 #   sh cmake/setup.sh [--list] GROUP...
 #
-# Groups: build, cpp (C++ tests), smoke, test (all tests), demo, benchmark, format, roots. --list prints the packages.
+# Groups: build, cpp (C++ tests), smoke, test (all tests), programs (QGIS and rasterio, whose tests are skipped without them), demo,
+# benchmark, format, roots. --list prints the packages.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 find_python
@@ -24,6 +25,7 @@ for group in "$@"; do
     demo) set -- gdal-bin proj-data python3 ;;
     benchmark) set -- gdal-bin python3 python3-gdal python3-numpy python3-matplotlib python3-pil ;;
     format) set -- clang-format ;;
+    programs) set -- python3-qgis qgis-providers xvfb xauth python3-rasterio ;;
     roots) set -- mmdebstrap uidmap ;;
     *) echo "setup.sh: no group '$group'" >&2 && exit 2 ;;
     esac
@@ -55,6 +57,11 @@ there() {
     python3-gdal) module osgeo.gdal ;;
     python3-numpy) module numpy ;;
     python3-pytest) module pytest ;;
+    python3-qgis) module qgis.core ;;
+    python3-rasterio) module rasterio ;;
+    qgis-providers) true ;;
+    xvfb) command -v xvfb-run ;;
+    xauth) command -v xauth ;;
     uidmap) command -v newuidmap ;;
     *) command -v "$1" ;;
     esac >/dev/null 2>&1

@@ -67,6 +67,22 @@ static bool check(const char *name, bool *appends_only, stf_error *err) {
     return true;
 }
 
+bool stf_target_reserve(const char *name, bool *made, stf_error *err) {
+    VSIStatBufL status;
+    *made = false;
+    if (STARTS_WITH(name, "/vsi") || VSIStatExL(name, &status, VSI_STAT_EXISTS_FLAG) == 0)
+        return true;
+    VSILFILE *file = VSIFOpenL(name, "wb");
+    *made = file && VSIFCloseL(file) == 0;
+    return *made || stf_fail(err, CPLE_OpenFailed, "Cannot write %s: %s", name, VSIStrerror(errno));
+}
+
+void stf_target_give_back(const char *name) {
+    VSIStatBufL status;
+    if (VSIStatL(name, &status) == 0 && VSI_ISREG(status.st_mode) && status.st_size == 0)
+        VSIUnlink(name);
+}
+
 bool stf_target_is_file(const char *name) {
     VSIStatBufL status;
     return VSIStatExL(name, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && VSI_ISREG(status.st_mode);

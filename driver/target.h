@@ -37,6 +37,11 @@ bool stf_target_finish(stf_target *target, stf_error *err);
 /* Closes and removes everything; NULL is legal. Of a pipe or a device of the user's only what is ours. */
 void stf_target_abort(stf_target *target);
 
+/* Where a plain file is to be and there is none: makes an empty one, which nobody takes for a raster, and says so. */
+bool stf_target_reserve(const char *name, bool *made, stf_error *err);
+/* Removes it, if it is still empty. */
+void stf_target_give_back(const char *name);
+
 /* True where the target stands now as a file: pipes and the like can be neither opened again nor have a sidecar. */
 bool stf_target_is_file(const char *name);
 /* True where a file can stand beside the target, be it there already or not: not where it is a pipe or a device. */

@@ -104,6 +104,16 @@ static bool begin(stf_writer *w, CSLConstList user_options, stf_error *err) {
            stf_writer_take_memory(w, err) && stf_writer_start_workers(w, err) && open_file(w, err);
 }
 
+/* Programs look for the file that they have made: QGIS asks whether it may be written to before it has overviews built. */
+static bool reserve_name(stf_writer *w, stf_error *err) {
+    return stf_target_reserve(w->cog_target ? w->cog_target : w->target, &w->reserved, err);
+}
+
+static void give_name_back(const stf_writer *w) {
+    if (w->reserved)
+        stf_target_give_back(w->cog_target ? w->cog_target : w->target);
+}
+
 static void release(stf_writer *w) {
     stf_writer_destroy_mask(w);
     stf_writer_stop_workers(w);
@@ -117,6 +127,7 @@ static void release(stf_writer *w) {
 
 static void destroy(stf_writer *w) {
     release(w);
+    give_name_back(w);
     stf_writer_drop_shape(w);
     stf_tag_list_free(&w->copy.result.codec_tags);
     stf_georef_free(&w->copy.georef);
@@ -143,7 +154,7 @@ stf_writer *stf_writer_create(const char *target, int width, int height, int ban
     }
     w->target = CPLStrdup(target);
     describe_raster(w, width, height, bands, type);
-    if (begin(w, options, &err)) {
+    if (begin(w, options, &err) && reserve_name(w, &err)) {
         if (CPLTestBool(CPLGetConfigOption("STREAMTIFF_LEASE", "NO")))
             w->lease = stf_lease_begin(w->cap_bytes);
         return w;

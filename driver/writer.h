@@ -38,7 +38,7 @@ typedef struct stf_writer_window {
     int band_count;
 } stf_writer_window;
 
-/* NULL: it failed, and nothing is left behind. Under the target's name nothing stands before the file is finished. */
+/* NULL: it failed, and nothing is left behind. Under the target's name stands an empty file until it is finished, or what stood there before. */
 stf_writer *stf_writer_create(const char *target, int width, int height, int bands, GDALDataType type,
                               CSLConstList options);
 /* Finishes the file if it is not, and frees everything. CE_Failure: it was removed. NULL is legal. */

@@ -68,6 +68,7 @@ struct stf_writer {
     bool is_mask;            /* file and account are the other one's, but for a file beside */
     uint32_t image;          /* of the file */
     char *cog_target;        /* LAYOUT=COG: what the target is turned into at the end; or NULL */
+    bool reserved;           /* an empty file stands under the name until there is a whole one */
     char **cog_options;
     stf_budget *budget;
     uint64_t cap_bytes, floor_bytes, peak_before_bytes; /* that was before the cap was raised */
