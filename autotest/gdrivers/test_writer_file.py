@@ -242,7 +242,7 @@ def test_writer_no_write_after_a_failure(tmp_path):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 def test_writer_scratch_files_are_gone(tmp_path):
     values = noise(600, 500, 1, gdal.GDT_Byte)
-    options = ["BLOCKXSIZE=64", "BLOCKYSIZE=64", "MEMORY_CAP=1500KB"]
+    options = ["BLOCKXSIZE=64", "BLOCKYSIZE=64", "MEMORY_CAP=1100KB"]
     held = [create(tmp_path / "o.tif", 600, 500, 1, gdal.GDT_Byte, *options)]
     push(held[0], values, PATTERNS["random"](600, 500)[::2])
     assert streaming(held[0])["SPILL_BYTES"] > 0
