@@ -38,7 +38,7 @@ NODATA = [None, 0, 8, 96, 127, 128, 255, -8, 2.5, "min", "max", "below max"]
 CASES = [(n, v) for n in INTEGERS for v in NODATA if not (v == 2.5 and "64" in n) and not (v == -8 and n == "UInt64")]
 
 
-@pytest.mark.parametrize("bits", ["0", "1", "2", "3", "6", "1,5,3"])
+@pytest.mark.parametrize("bits", ["0,1,2", "3,6,5"])
 @pytest.mark.parametrize("name,nodata", CASES)
 def test_integers(tmp_path, name, nodata, bits):
     array = ends(name)
@@ -55,7 +55,7 @@ def floats(kind):
     return np.resize(array.astype(kind), (3, 20, 40))
 
 
-@pytest.mark.parametrize("bits", ["0", "1", "7", "10", "3,9,0", "11"])
+@pytest.mark.parametrize("bits", ["0", "1,7,10", "3,9,0", "11"])
 @pytest.mark.parametrize("nodata", [None, 0, 1, -1.5, float("nan"), 0.1, 65504, 1e6])
 def test_floats_that_become_half_floats(tmp_path, nodata, bits):
     """NBITS=16: the bits are those of the half float, since 3.11; up to 3.10 the option is ignored with a warning."""
@@ -64,7 +64,7 @@ def test_floats_that_become_half_floats(tmp_path, nodata, bits):
         same(tmp_path, dataset, f"DISCARD_LSB={bits}", "NBITS=16", f"INTERLEAVE={interleave}")
 
 
-@pytest.mark.parametrize("bits", ["1", "7", "22", "3,20,0"])
+@pytest.mark.parametrize("bits", ["1,7,22", "3,20,0"])
 @pytest.mark.parametrize("nodata", [None, 0, 1, -1.5, float("nan"), float("inf"), 0.1])
 @pytest.mark.parametrize("name", ["Float32", "Float64"])
 def test_floating_point_numbers(tmp_path, name, nodata, bits):

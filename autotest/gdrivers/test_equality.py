@@ -22,18 +22,16 @@ def test_all_types_are_there():
     assert {"CInt16", "CInt32", "CFloat32", "CFloat64"} <= set(TYPES)
 
 
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("bands", [1, 3])
-@pytest.mark.parametrize("output", [SQUARE, STRIPS], ids=["tiled", "strips"])
+@pytest.mark.parametrize("dtype,bands,output", pairwise(TYPES, [1, 3], [SQUARE, STRIPS]))
 def test_data_type(tmp_path, dtype, bands, output):
     source = make(tmp_path / "in.tif", 301, 203, dtype, bands, ["TILED=YES", "BLOCKXSIZE=128", "BLOCKYSIZE=128"])
     streamtiff.same_as_gtiff(tmp_path, source, "INTERLEAVE=PIXEL", *output, also=["MEMORY_CAP=64MB"])
 
 
-@pytest.mark.parametrize("bands", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("source_interleave", ["PIXEL", "BAND"])
-@pytest.mark.parametrize("interleave", ["PIXEL", "BAND"])
-@pytest.mark.parametrize("output", [SQUARE, STRIPS], ids=["tiled", "strips"])
+@pytest.mark.parametrize(
+    "bands,source_interleave,interleave,output",
+    pairwise([1, 2, 3, 4, 5], ["PIXEL", "BAND"], ["PIXEL", "BAND"], [SQUARE, STRIPS]),
+)
 def test_interleave(tmp_path, bands, source_interleave, interleave, output):
     layout = [f"INTERLEAVE={source_interleave}", "TILED=YES", "BLOCKXSIZE=96", "BLOCKYSIZE=80", "COMPRESS=LZW"]
     source = make(tmp_path / "in.tif", 211, 307, "UInt16", bands, layout)
@@ -69,9 +67,10 @@ def test_strip_height(tmp_path, rows, source_blocks):
 SIZES = [(1, 1), (1, 700), (700, 1), (2, 2), (15, 17), (16, 16), (63, 65), (64, 64), (65, 63), (129, 257), (513, 511)]
 
 
-@pytest.mark.parametrize("width,height", SIZES)
-@pytest.mark.parametrize("bands", [1, 3])
-@pytest.mark.parametrize("output", [SQUARE, STRIPS, [*STRIPS, "BLOCKYSIZE=10"]], ids=["tiled", "strips", "strips10"])
+@pytest.mark.parametrize(
+    "width,height,bands,output",
+    [(*size, bands, output) for size, bands, output in pairwise(SIZES, [1, 3], [SQUARE, STRIPS, [*STRIPS, "BLOCKYSIZE=10"]])],
+)
 def test_odd_size(tmp_path, width, height, bands, output):
     source = make(tmp_path / "in.tif", width, height, "Float32", bands)
     streamtiff.same_as_gtiff(tmp_path, source, "INTERLEAVE=PIXEL", *output, also=["MEMORY_CAP=64MB"])

@@ -1,7 +1,9 @@
 """Rasters with all that can be said of them: where they lie, and what they are."""
 
 from osgeo import gdal
-from parity_rasters import RPC, colored, gtiff, mem, placed, pointed, source, srs, with_gcps
+from parity_rasters import RPC, SOURCES, colored, gtiff, mem, placed, pointed, source, srs, with_gcps
+
+_BEFORE = set(SOURCES)
 
 # --- georeferencing --------------------------------------------------------------------------------
 
@@ -211,6 +213,14 @@ def histogram(folder):
 
 
 @source
+def domains_of_bands(folder):
+    dataset = mem(2)
+    for number in (1, 2):
+        dataset.GetRasterBand(number).SetMetadata({"KEY": str(number)}, "OTHER")
+    return dataset
+
+
+@source
 def everything(folder):
     dataset = placed(colored("rgb"))
     dataset.SetMetadata({"KEY": "value", "AREA_OR_POINT": "Point", "TIFFTAG_SOFTWARE": "some"})
@@ -223,3 +233,7 @@ def everything(folder):
         band.SetUnitType("m")
         band.SetMetadata({"STATISTICS_MINIMUM": "1", "OF": str(index)})
     return dataset
+
+
+# It is what they say that matters, not their pixels.
+DESCRIBED = [name for name in SOURCES if name not in _BEFORE and name != "everything"]

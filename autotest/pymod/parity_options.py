@@ -32,7 +32,12 @@ OPTIONS = {
         [(f"NBITS={bits}",) for bits in (1, 3, 5, 8, 9, 12, 16, 17, 24, 31, 40)]
         + [("NBITS=4", "COMPRESS=LZW", "INTERLEAVE=BAND"), ("NBITS=12", *DEFLATED_STRIPS), ("NBITS=7", "TILED=NO")]
         + [("NBITS=16", "COMPRESS=DEFLATE", "PREDICTOR=3"), ("NBITS=16", "COMPRESS=LZW", "PREDICTOR=2")],
-        NUMBERS + ["bits_4", "bits_12", "bits_half_float", "bands_7", "signed_bytes", "one_column"],
+        ["type_Byte", "type_UInt16", "type_UInt32", "type_Float32", "bands_3_Float32", "bands_7", "one_column"]
+        + ["bits_4", "bits_12", "bits_half_float", "signed_bytes"],
+    ),
+    "NBITS of types that have all their bits": (
+        [("NBITS=4",), ("NBITS=16",), ("NBITS=40",)],
+        ["type_Int16", "type_UInt64", "type_Float64", "type_CInt16", "bands_2_Int16", "nodata_UInt32_4294967295"],
     ),
     "COMPRESS": (
         [(f"COMPRESS={codec}", "NBITS=1") for codec in ("CCITTRLE", "CCITTFAX3", "CCITTFAX4", "PACKBITS")]
@@ -94,9 +99,7 @@ OPTIONS = {
     "ENDIANNESS": (
         [
             ("ENDIANNESS=BIG",),
-            ("ENDIANNESS=LITTLE",),
             ("ENDIANNESS=INVERTED", "BIGTIFF=YES"),
-            ("ENDIANNESS=NATIVE",),
             ("ENDIANNESS=BIG", "COMPRESS=LZW", "PREDICTOR=2"),
             ("ENDIANNESS=BIG", "COMPRESS=DEFLATE", "PREDICTOR=3", "BIGTIFF=YES"),
             ("ENDIANNESS=BIG", "COMPRESS=LERC", "TILED=NO"),
@@ -106,16 +109,21 @@ OPTIONS = {
         ],
         NUMBERS + ["type_CFloat64", "bits_4", "bits_12", "bits_half_float", "gcps_250", "everything", "palette_UInt16"],
     ),
+    "ENDIANNESS of this host": ([("ENDIANNESS=LITTLE",), ("ENDIANNESS=NATIVE",)], ["type_UInt16", "everything"]),
+    "DISCARD_LSB of all types": ([("DISCARD_LSB=2",), ("DISCARD_LSB=6",)], [f"type_{name}" for name in TYPES]),
     "DISCARD_LSB": (
-        [(f"DISCARD_LSB={bits}",) for bits in (0, 1, 2, 3, 6)]
-        + [("DISCARD_LSB=3", *DEFLATED_STRIPS), ("DISCARD_LSB=5", "COMPRESS=LZW", "PREDICTOR=2", "INTERLEAVE=BAND")]
+        [("DISCARD_LSB=0",), ("DISCARD_LSB=3", *DEFLATED_STRIPS)]
+        + [("DISCARD_LSB=5", "COMPRESS=LZW", "PREDICTOR=2", "INTERLEAVE=BAND")]
         + [("DISCARD_LSB=1,2,4",), ("DISCARD_LSB=0,3,2", "INTERLEAVE=BAND"), ("DISCARD_LSB=1,2",)]
         + [("DISCARD_LSB=2", "ENDIANNESS=BIG"), ("DISCARD_LSB=4", "SPARSE_OK=YES"), ("DISCARD_LSB=3", "NBITS=12")]
         + [("DISCARD_LSB=2", "PROFILE=BASELINE"), ("DISCARD_LSB=5", "NBITS=16"), ("DISCARD_LSB=0", "NBITS=16")],
-        [f"type_{name}" for name in TYPES]
-        + [f"nodata_{name}" for name in NODATA]
-        + ["bands_2_Int16", "bands_3", "bands_3_UInt16", "bands_3_Float32", "bands_7", "color_rgba", "palette_256"]
-        + ["constant", "all_zero", "signed_bytes", "one_column", "mask_inside_tiles"],
+        ["type_Byte", "type_UInt16", "type_Float32", "type_Float64", "type_CInt16", "bands_2_Int16", "bands_3"]
+        + ["bands_3_UInt16", "bands_3_Float32", "color_rgba", "palette_256", "constant", "all_zero", "signed_bytes"]
+        + ["mask_inside_tiles"],
+    ),
+    "DISCARD_LSB and nodata": (
+        [("DISCARD_LSB=1",), ("DISCARD_LSB=3", *DEFLATED_STRIPS), ("DISCARD_LSB=6", "PROFILE=BASELINE")],
+        [f"nodata_{name}" for name in NODATA],
     ),
     "DISCARD_LSB that GTiff ignores": (
         [(f"DISCARD_LSB={bits}",) for bits in ("-1", "8", "64", "1,2,3,4,5", "1,9")], ["type_Byte", "type_UInt16", "bands_2", "bands_2_Int16"]
@@ -139,5 +147,5 @@ if VERSION >= 31000:
 if VERSION >= 30800:
     OPTIONS["SRC_MDD"] = (
         [("COPY_SRC_MDD=NO",), ("COPY_SRC_MDD=YES",), ("SRC_MDD=OTHER",), ("SRC_MDD=OTHER", "SRC_MDD=", "COPY_SRC_MDD=AUTO")],
-        ["metadata", "imagery_domains"],
+        ["metadata", "imagery_domains", "domains_of_bands"],
     )
