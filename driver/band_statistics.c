@@ -195,44 +195,14 @@ typedef struct samples {
     uint32_t count;
 } samples;
 
-#define AS_NUMBERS(ctype)                                                                                              \
-    for (uint32_t i = 0; i < from->count; i++) {                                                                       \
-        ctype sample;                                                                                                  \
-        memcpy(&sample, from->first + i * from->step_bytes, sizeof sample);                                            \
-        to[i] = (double)sample;                                                                                        \
-    }                                                                                                                  \
-    return
-
-static void numbers_by_gdal(const stf_band_statistics *s, const samples *from, double *to) {
-    GDALCopyWords64(from->first, s->type, (int)from->step_bytes, to, GDT_Float64, sizeof *to, from->count);
-}
-
+/* Of complex numbers the real part. */
 static void as_numbers(const stf_band_statistics *s, const samples *from, double *to) {
-    if (s->is_signed_byte) {
-        AS_NUMBERS(int8_t);
+    if (!s->is_signed_byte) {
+        GDALCopyWords64(from->first, s->type, (int)from->step_bytes, to, GDT_Float64, sizeof *to, from->count);
+        return;
     }
-    switch (s->type) {
-    case GDT_Byte:
-        AS_NUMBERS(uint8_t);
-    case GDT_UInt16:
-        AS_NUMBERS(uint16_t);
-    case GDT_Int16:
-        AS_NUMBERS(int16_t);
-    case GDT_UInt32:
-        AS_NUMBERS(uint32_t);
-    case GDT_Int32:
-        AS_NUMBERS(int32_t);
-    case GDT_UInt64:
-        AS_NUMBERS(uint64_t);
-    case GDT_Int64:
-        AS_NUMBERS(int64_t);
-    case GDT_Float32:
-        AS_NUMBERS(float);
-    case GDT_Float64:
-        AS_NUMBERS(double);
-    default: /* complex numbers, and types that not every version has */
-        numbers_by_gdal(s, from, to);
-    }
+    for (uint32_t i = 0; i < from->count; i++)
+        to[i] = (double)(int8_t)from->first[i * from->step_bytes];
 }
 
 /* --- sums -------------------------------------------------------------------------------------- */
