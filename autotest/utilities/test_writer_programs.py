@@ -118,4 +118,5 @@ def test_rioxarray_windowed(tmp_path, folder):
     raster = rioxarray.open_rasterio(folder / "dem.tif")
     raster.rio.to_raster(tmp_path / "o.tif", driver=WRITER, windowed=True, memory_cap="16MB")
     assert pixels(tmp_path / "o.tif") == pixels(folder / "dem.tif")
-    assert gdal.Open(str(tmp_path / "o.tif")).GetRasterBand(1).GetNoDataValue() == raster.rio.nodata
+    result = gdal.Open(str(tmp_path / "o.tif"))
+    assert result.GetRasterBand(1).GetNoDataValue() == raster.rio.nodata
