@@ -125,6 +125,8 @@ static uint64_t to_half(double value) {
     const uint64_t sign = signbit(value) ? 0x8000 : 0;
     const double size = fabs(value);
     int exponent;
+    if (size == 0) /* whose exponent is not the smallest of them */
+        return sign;
     if (isnan(value) || size >= 65520)
         return sign | (isnan(value) ? 0x7e00 : 0x7c00);
     frexp(size, &exponent);

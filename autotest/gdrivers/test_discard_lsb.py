@@ -58,10 +58,29 @@ def floats(kind):
 @pytest.mark.parametrize("bits", ["0", "1,7,10", "3,9,0", "11"])
 @pytest.mark.parametrize("nodata", [None, 0, 1, -1.5, float("nan"), 0.1, 65504, 1e6])
 def test_floats_that_become_half_floats(tmp_path, nodata, bits):
-    """NBITS=16: the bits are those of the half float, since 3.11; up to 3.10 the option is ignored with a warning."""
+    """NBITS=16: the bits are those of the half float, since 3.11; up to 3.10 the option is ignored with a warning.
+
+    GTiff means to keep a number from becoming the nodata value, but not all builds of it do, and NaN may become zero there."""
     dataset = in_memory(floats("f4"), "Float32", nodata)
+    source = dataset.ReadAsArray()
     for interleave in INTERLEAVES:
-        same(tmp_path, dataset, f"DISCARD_LSB={bits}", "NBITS=16", f"INTERLEAVE={interleave}")
+        options = (f"DISCARD_LSB={bits}", "NBITS=16", f"INTERLEAVE={interleave}")
+        if parity.VERSION < 31100 or "," not in bits:
+            same(tmp_path, dataset, *options)
+            continue
+        read = []
+        for driver in parity.DRIVERS:
+            with streamtiff.messages():  # of numbers that are too large
+                target = str(tmp_path / f"{driver}.tif")
+                gdal.GetDriverByName(driver).CreateCopy(target, dataset, options=parity.with_layout(options))
+            read.append(gdal.Open(target).ReadAsArray().astype("f2"))
+        theirs, ours = read
+        with np.errstate(over="ignore"):
+            missing = np.array(np.nan if nodata is None else nodata).astype("f2")
+        unlike = (theirs.view("u2") != ours.view("u2")) & np.isfinite(source)
+        assert (theirs[unlike] == missing).all()
+        assert (ours[unlike] == np.nextafter(missing, np.finfo("f2").max)).all()
+        assert (np.isnan(source) == np.isnan(ours)).all()
 
 
 @pytest.mark.parametrize("bits", ["1,7,22", "3,20,0"])
