@@ -165,6 +165,13 @@ static bool is_of_raster(const stf_copy *c, const stf_resample *resample) {
                                      c->raster.height_px, least->height_px);
 }
 
+/* What an encoder takes less where a worker's window is large enough for what it gives. */
+static uint64_t lent_bytes(const stf_copy_overviews *overviews, const stf_tile_format *format) {
+    uint64_t needed = stf_encoder_lent_bytes(format);
+    bool lends = needed > 0 && stf_overview_window_bytes(&overviews->shape, overviews->resample) >= needed;
+    return lends ? stf_encoder_saved_bytes(format) : 0;
+}
+
 static bool describe(stf_copy *c, stf_copy_overviews *overviews, const stf_geometry *geometry,
                      const stf_tile_format *format, const stf_resample_request *request, uint32_t first_image,
                      stf_error *err) {
@@ -187,6 +194,9 @@ static bool describe(stf_copy *c, stf_copy_overviews *overviews, const stf_geome
     overviews->job.resample = overviews->resample;
     overviews->job.format = overviews->apart ? &overviews->format : NULL;
     overviews->job.encoder_bytes = overviews->apart ? stf_encoder_cost_bytes(&overviews->format) : 0;
+    overviews->job.lent_bytes = lent_bytes(overviews, format);
+    overviews->job.level_lent_bytes = overviews->apart ? lent_bytes(overviews, &overviews->format) : 0;
+    overviews->job.encoder_bytes -= overviews->job.level_lent_bytes;
     overviews->job.first_image = first_image;
     overviews->job.sink.context = c;
     overviews->job.sink.commit = commit_level;
@@ -226,6 +236,7 @@ void stf_copy_add_overviews(const stf_copy *c, const stf_copy_overviews *overvie
     uint64_t each = stf_overview_worker_bytes(shape, resample, 0, slot);
     uint64_t spilling = stf_overview_worker_bytes(shape, resample, 1, slot);
     demand->overview = shape;
+    demand->encoder_bytes -= overviews->job.lent_bytes;
     demand->overview_slot_bytes = slot;
     demand->overview_encoder_bytes = stf_add(each, overviews->job.encoder_bytes);
     demand->overview_spilling_bytes = spilling - each;

@@ -26,6 +26,7 @@
 
 #include "cpl_vsi.h"
 #include "geometry.h"
+#include "platform.h"
 #include "predictor.h"
 #include "samples.h"
 #include "tiff.h"
@@ -47,6 +48,7 @@ struct stf_encoder {
     void *row;     /* the predictor's copy of a row */
     void *raw;     /* the output buffer, libtiff's or a direct codec's */
     size_t raw_bytes;
+    bool borrows;                   /* the output buffer is not its own */
     const stf_direct_codec *direct; /* NULL: libtiff's */
     void *state;                    /* its own */
 
@@ -328,16 +330,33 @@ static bool try_format(stf_encoder *encoder, stf_error *err) {
     return done;
 }
 
+/* What libtiff needs for a trial is a kilobyte more than the pixel, where a borrowing encoder has nothing. */
+static bool try_format_in_small(stf_encoder *encoder, stf_error *err) {
+    stf_tile_format pixel = encoder->format;
+    pixel.width_px = pixel.height_px = 1;
+    encoder->raw_bytes = stf_encoder_raw_bytes(&pixel);
+    encoder->raw = VSIMalloc(encoder->raw_bytes);
+    bool done = encoder->raw ? try_format(encoder, err) : stf_fail(err, CPLE_OutOfMemory, "Out of memory for a pixel");
+    VSIFree(encoder->raw);
+    encoder->raw = NULL;
+    return done;
+}
+
+/* Pages of its own, for the same reason. */
+static bool allocate_output(stf_encoder *encoder, stf_error *err) {
+    encoder->raw_bytes = stf_encoder_raw_bytes(&encoder->format);
+    encoder->raw = encoder->raw_bytes < SIZE_MAX ? stf_platform_pages_alloc(encoder->raw_bytes) : NULL;
+    return encoder->raw || stf_fail(err, CPLE_OutOfMemory, "Out of memory for an output buffer of %llu bytes",
+                                    (unsigned long long)encoder->raw_bytes);
+}
+
 static bool prepare(stf_encoder *encoder, stf_error *err) {
     const stf_tile_format *format = &encoder->format;
     if (!TIFFIsCODECConfigured(format->codec.compression))
         return refuse(encoder, "The libtiff of this system lacks the codec", err);
-    encoder->raw_bytes = stf_encoder_raw_bytes(format);
-    encoder->raw = VSIMalloc(encoder->raw_bytes);
-    if (!encoder->raw)
-        return stf_fail(err, CPLE_OutOfMemory, "Out of memory for an output buffer of %llu bytes",
-                        (unsigned long long)encoder->raw_bytes);
-    if (!try_format(encoder, err)) /* with libtiff's own predictor, which may refuse these samples */
+    /* With libtiff's own predictor, which may refuse these samples. */
+    if (encoder->borrows ? !try_format_in_small(encoder, err)
+                         : !allocate_output(encoder, err) || !try_format(encoder, err))
         return false;
     size_t row_bytes = (size_t)stf_encoder_packed_bytes(format, 1);
     encoder->predicts = stf_predictor_knows(format->codec.predictor, format->sample_bits);
@@ -345,26 +364,35 @@ static bool prepare(stf_encoder *encoder, stf_error *err) {
     if (encoder->predicts && !encoder->row)
         return stf_fail(err, CPLE_OutOfMemory, "Out of memory for a row of %llu bytes", (unsigned long long)row_bytes);
     encoder->direct = stf_encoder_direct(format);
-    if (!encoder->direct)
-        return open_strip(encoder, format->width_px, format->height_px, err);
-    uint64_t tile_bytes = stf_encoder_packed_bytes(format, format->height_px);
-    encoder->state = encoder->direct->create(&format->codec, tile_bytes);
-    return encoder->state || stf_fail(err, CPLE_OutOfMemory, "Out of memory for the codec's state of %llu bytes",
-                                      (unsigned long long)encoder->direct->state_bytes(&format->codec, tile_bytes));
+    return encoder->direct || open_strip(encoder, format->width_px, format->height_px, err);
 }
 
-stf_encoder *stf_encoder_create(const stf_tile_format *format, stf_error *err) {
+static stf_encoder *create(const stf_tile_format *format, bool borrows, stf_error *err) {
     stf_encoder *encoder = VSICalloc(1, sizeof(*encoder));
     if (!encoder) {
         stf_fail(err, CPLE_OutOfMemory, "Out of memory for an encoder");
         return NULL;
     }
     encoder->format = *format;
+    encoder->borrows = borrows;
     encoder->packs = format->memory_bits > format->sample_bits;
     if (check_size(encoder, err) && (format->codec.compression == COMPRESSION_NONE || prepare(encoder, err)))
         return encoder;
     stf_encoder_destroy(encoder);
     return NULL;
+}
+
+stf_encoder *stf_encoder_create(const stf_tile_format *format, stf_error *err) {
+    return create(format, false, err);
+}
+
+stf_encoder *stf_encoder_create_borrowing(const stf_tile_format *format, stf_error *err) {
+    return create(format, true, err);
+}
+
+void stf_encoder_lend(stf_encoder *encoder, void *buffer, size_t bytes) {
+    encoder->raw = buffer;
+    encoder->raw_bytes = bytes;
 }
 
 void stf_encoder_destroy(stf_encoder *encoder) {
@@ -373,7 +401,8 @@ void stf_encoder_destroy(stf_encoder *encoder) {
     close_handle(encoder);
     if (encoder->direct)
         encoder->direct->destroy(encoder->state);
-    VSIFree(encoder->raw);
+    if (!encoder->borrows)
+        stf_platform_pages_free(encoder->raw, encoder->raw_bytes);
     VSIFree(encoder->row);
     VSIFree(encoder->jpeg_tables);
     VSIFree(encoder);
@@ -421,8 +450,20 @@ static bool encode_by_libtiff(stf_encoder *encoder, void *data, uint32_t rows, s
     return false;
 }
 
+/* Made when first used: an encoder that is only tried leaves no hole of its size in the heap. */
+static bool ready_state(stf_encoder *encoder, stf_error *err) {
+    const stf_tile_format *format = &encoder->format;
+    uint64_t tile_bytes = stf_encoder_packed_bytes(format, format->height_px);
+    if (!encoder->state)
+        encoder->state = encoder->direct->create(&format->codec, tile_bytes);
+    return encoder->state || stf_fail(err, CPLE_OutOfMemory, "Out of memory for the codec's state of %llu bytes",
+                                      (unsigned long long)encoder->direct->state_bytes(&format->codec, tile_bytes));
+}
+
 static bool encode_directly(stf_encoder *encoder, void *data, uint32_t rows, stf_error *err) {
     size_t row_bytes = (size_t)stf_encoder_packed_bytes(&encoder->format, 1);
+    if (!ready_state(encoder, err))
+        return false;
     if (encoder->predicts)
         predict(encoder, data, rows);
     else if (encoder->format.swapped)

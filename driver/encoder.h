@@ -46,6 +46,14 @@ uint64_t stf_encoder_cost_bytes(const stf_tile_format *format);
 /* May fail: the codec is not configured, or refuses the format (a predictor with these bits...).
  * Opening one is also the check that a format can be written at all. */
 stf_encoder *stf_encoder_create(const stf_tile_format *format, stf_error *err);
+/* The same, but the output buffer is lent before each tile. Only for formats that have stf_encoder_lent_bytes. */
+stf_encoder *stf_encoder_create_borrowing(const stf_tile_format *format, stf_error *err);
+/* The least that can be lent to an encoder of this format; 0: it needs a buffer of its own, or none. */
+uint64_t stf_encoder_lent_bytes(const stf_tile_format *format);
+/* What a borrowing encoder takes less than stf_encoder_cost_bytes. */
+uint64_t stf_encoder_saved_bytes(const stf_tile_format *format);
+/* The buffer may be used otherwise as soon as the tile is encoded. */
+void stf_encoder_lend(stf_encoder *encoder, void *buffer, size_t bytes);
 /* NULL is legal. */
 void stf_encoder_destroy(stf_encoder *encoder);
 

@@ -83,6 +83,15 @@ size_t stf_encoder_raw_bytes(const stf_tile_format *format) {
     return bound > SIZE_MAX / 2 ? SIZE_MAX : (size_t)bound + RAW_SLACK_BYTES;
 }
 
+uint64_t stf_encoder_lent_bytes(const stf_tile_format *format) {
+    const stf_direct_codec *direct = stf_encoder_direct(format);
+    return direct ? direct->stored_bytes(tile_bytes_of(format)) : 0;
+}
+
+uint64_t stf_encoder_saved_bytes(const stf_tile_format *format) {
+    return stf_encoder_direct(format) ? stf_encoder_raw_bytes(format) : 0;
+}
+
 /* --- memory ------------------------------------------------------------------------------------ */
 
 #define KIB UINT64_C(1024)

@@ -79,6 +79,10 @@ uint64_t stf_overview_worker_bytes(const stf_overview_shape *shape, const stf_re
     return stf_add(own_bytes(&sizes), sizes.inside);
 }
 
+uint64_t stf_overview_window_bytes(const stf_overview_shape *shape, const stf_resample *resample) {
+    return sizes_of(shape, resample, 0, 0).window;
+}
+
 static uint64_t most_regions(const stf_overview_places *places) {
     uint64_t regions = 0;
     for (uint32_t level = 1; level <= places->spilled_levels; level++)
@@ -183,6 +187,7 @@ static bool ready_worker(stf_overview *overview, uint32_t number, stf_error *err
     if (!worker->pages)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the making of overviews");
     worker->window = worker->pages;
+    worker->window_bytes = (size_t)sizes.window;
     worker->result = worker->window + rounded(sizes.window);
     unsigned char *beside = worker->result + rounded(sizes.result);
     bool needs_mask = stf_resample_needs_mask(job->resample);
@@ -197,6 +202,13 @@ static bool ready_worker(stf_overview *overview, uint32_t number, stf_error *err
         list += worker->completed[level].room;
     }
     return true;
+}
+
+void *stf_overview_lend(stf_overview *overview, uint32_t worker, size_t *bytes, stf_error *err) {
+    if (!ready_worker(overview, worker, err))
+        return NULL;
+    *bytes = overview->workers[worker].window_bytes;
+    return overview->workers[worker].window;
 }
 
 /* --- waiting ----------------------------------------------------------------------------------- */

@@ -69,6 +69,8 @@ typedef struct stf_overview_job {
 } stf_overview_job;
 
 /* What the workers, each, take, and the tables: margins, states of tiles. For the account. UINT64_MAX on overflow. */
+/* What a worker can lend while it makes no overviews, of its own: see stf_overview_lend. */
+uint64_t stf_overview_window_bytes(const stf_overview_shape *shape, const stf_resample *resample);
 uint64_t stf_overview_worker_bytes(const stf_overview_shape *shape, const stf_resample *resample,
                                    uint32_t spilled_levels, uint64_t slot_bytes);
 uint64_t stf_overview_table_bytes(const stf_overview_shape *shape, bool with_mask);
@@ -76,6 +78,9 @@ uint64_t stf_overview_table_bytes(const stf_overview_shape *shape, bool with_mas
 /* job and all it points at must outlive it. Calling thread. */
 stf_overview *stf_overview_create(const stf_overview_job *job, stf_error *err);
 void stf_overview_destroy(stf_overview *overview); /* NULL is legal */
+/* The worker's window, which is free until it next calls stf_overview_add, and while its encoder is called from there.
+ * NULL: no memory. */
+void *stf_overview_lend(stf_overview *overview, uint32_t worker, size_t *bytes, stf_error *err);
 
 /* A tile of the raster is complete, the sequence-th (0, 1, 2, ...), in an order in which it comes after those to its left
  * and above. Any thread; never two calls at once for one worker. Returns when all that follows from it has been handed on.

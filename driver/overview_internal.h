@@ -53,6 +53,7 @@ typedef struct stf_overview_worker {
     bool charged;
     unsigned char *pages; /* all of the following */
     unsigned char *window, *result, *mask, *spare, *tile;
+    size_t window_bytes;
     stf_overview_completed completed[STF_OVERVIEW_LEVELS]; /* by level */
 } stf_overview_worker;
 

@@ -54,7 +54,9 @@ typedef struct stf_pipeline_overviews {
     const stf_tile_format *format; /* of their tiles; NULL: that of the raster's */
     uint64_t
         encoder_bytes; /* of an encoder of that format, where there is one; within the demand's overview_encoder_bytes */
-    uint32_t first_image; /* the number of the raster itself, for the sink: levels follow */
+    uint64_t lent_bytes, level_lent_bytes; /* an encoder of the raster's tiles, and of theirs, takes so much less, since
+                                              workers lend it the window they compose in; 0: they do not */
+    uint32_t first_image;                  /* the number of the raster itself, for the sink: levels follow */
     stf_level_sink sink;
     stf_overview_mask mask; /* where resampling needs it */
     /* Sees each tile of a level before it is encoded, as stf_overview_encoder does; any thread. NULL: nobody does. */

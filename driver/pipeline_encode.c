@@ -3,12 +3,30 @@
 #include "cpl_conv.h"
 #include "pipeline_internal.h"
 
+static uint64_t lent_bytes(const stf_pipeline *p) {
+    return p->job->overviews ? p->job->overviews->lent_bytes : 0;
+}
+
+static stf_encoder *make_encoder(const stf_tile_format *format, uint64_t lent, stf_error *err) {
+    return lent > 0 ? stf_encoder_create_borrowing(format, err) : stf_encoder_create(format, err);
+}
+
+/* Before each tile: the window is not in use while a worker encodes, be it a tile of the raster or of a level. */
+static bool lend(stf_pipeline *p, uint32_t number, stf_encoder *encoder, uint64_t lent, stf_error *err) {
+    size_t bytes = 0;
+    if (lent == 0)
+        return true;
+    void *window = stf_overview_lend(p->overview, number, &bytes, err);
+    stf_encoder_lend(encoder, window, bytes);
+    return window != NULL;
+}
+
 static bool ready_encoder(stf_pipeline *p, uint32_t number, stf_error *err) {
     if (p->encoders[number])
         return true;
     if (!stf_budget_charge(p->job->budget, p->job->demand->encoder_bytes, "an encoder", err))
         return false;
-    p->encoders[number] = stf_encoder_create(p->job->format, err);
+    p->encoders[number] = make_encoder(p->job->format, lent_bytes(p), err);
     if (!p->encoders[number])
         stf_budget_release(p->job->budget, p->job->demand->encoder_bytes);
     return p->encoders[number] != NULL;
@@ -33,7 +51,7 @@ static stf_encoder *level_encoder(stf_pipeline *p, uint32_t number, stf_error *e
         return p->level_encoders[number];
     if (!stf_budget_charge(p->job->budget, bytes, "an encoder of overviews", err))
         return NULL;
-    p->level_encoders[number] = stf_encoder_create(level_format(p), err);
+    p->level_encoders[number] = make_encoder(level_format(p), p->job->overviews->level_lent_bytes, err);
     if (!p->level_encoders[number])
         stf_budget_release(p->job->budget, bytes);
     return p->level_encoders[number];
@@ -89,7 +107,9 @@ static bool encode_level(void *context, uint32_t worker, const stf_overview_tile
         return true;
     stf_encoder *encoder = level_encoder(p, worker, err);
     uint32_t rows = level_format(p)->height_px;
-    if (!encoder || !stf_encoder_encode(encoder, pixels, (size_t)p->job->demand->overview_slot_bytes, rows, bytes, err))
+    uint64_t lent = encodes_levels_apart(p) ? overviews->level_lent_bytes : lent_bytes(p);
+    if (!encoder || !lend(p, worker, encoder, lent, err) ||
+        !stf_encoder_encode(encoder, pixels, (size_t)p->job->demand->overview_slot_bytes, rows, bytes, err))
         return false;
     *data = pixels;
     if (!constant)
@@ -183,7 +203,7 @@ static bool is_done_already(stf_pipeline *p, stf_tile_job *job) {
 static bool encode_pixels(stf_pipeline *p, uint32_t number, stf_tile_job *job, stf_error *err) {
     void *pixels = stf_pool_item(p->slots, job->slot);
     job->encoded = pixels;
-    return ready_encoder(p, number, err) &&
+    return ready_encoder(p, number, err) && lend(p, number, p->encoders[number], lent_bytes(p), err) &&
            stf_encoder_encode(p->encoders[number], pixels, (size_t)p->job->demand->slot_bytes, job->rows,
                               &job->encoded_bytes, err);
 }
