@@ -25,7 +25,7 @@ for group in "$@"; do
     demo) set -- gdal-bin proj-data python3 ;;
     benchmark) set -- gdal-bin python3 python3-gdal python3-numpy python3-matplotlib python3-pil ;;
     format) set -- clang-format ;;
-    programs) set -- python3-qgis qgis-providers xvfb xauth python3-rasterio ;;
+    programs) set -- python3-qgis qgis-providers xvfb xauth python3-rasterio python3-rioxarray ;;
     roots) set -- mmdebstrap uidmap ;;
     *) echo "setup.sh: no group '$group'" >&2 && exit 2 ;;
     esac
@@ -59,6 +59,7 @@ there() {
     python3-pytest) module pytest ;;
     python3-qgis) module qgis.core ;;
     python3-rasterio) module rasterio ;;
+    python3-rioxarray) module rioxarray ;;
     qgis-providers) true ;;
     xvfb) command -v xvfb-run ;;
     xauth) command -v xauth ;;
