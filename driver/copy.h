@@ -132,6 +132,8 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err);
 bool stf_copy_plan_with_views(stf_copy *c, stf_error *err);
 /* The format of the tiles, of type, raster, options and harvested tags. */
 void stf_copy_describe_tiles(stf_copy *c);
+/* Of raster and options: planes, and the grid of tiles; the geometry's groups are the caller's. */
+bool stf_copy_describe_planes(stf_copy *c, stf_error *err);
 /* A demand but for the cap: what this source and these tiles take. Its tables are those of the pipeline and the source; the
  * caller adds the file's. */
 bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const stf_tile_format *format,

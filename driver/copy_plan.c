@@ -143,7 +143,7 @@ static bool describe_what_is_left_out(stf_copy *c, stf_error *err) {
                             known && !wide_integer ? &c->sparse.nodata : NULL, err);
 }
 
-static bool describe_planes(stf_copy *c, stf_error *err) {
+bool stf_copy_describe_planes(stf_copy *c, stf_error *err) {
     uint32_t planes = c->options.pixel_interleave ? 1 : c->raster.bands;
     uint32_t each = c->options.pixel_interleave ? c->raster.bands : 1;
     c->planes = VSICalloc(planes, sizeof *c->planes);
@@ -156,13 +156,17 @@ static bool describe_planes(stf_copy *c, stf_error *err) {
     c->geometry.width_px = c->raster.width_px;
     c->geometry.height_px = c->raster.height_px;
     c->geometry.sample_bytes = c->raster.sample_bytes;
-    c->geometry.groups = c->source->info.groups;
-    c->geometry.group_count = c->source->info.group_count;
     c->geometry.planes = c->planes;
     c->geometry.plane_count = planes;
     c->geometry.tile_x = stf_axis_make(c->raster.width_px, 0, c->options.block_width_px);
     c->geometry.tile_y = stf_axis_make(c->raster.height_px, 0, c->options.block_height_px);
     return true;
+}
+
+static bool describe_grids(stf_copy *c, stf_error *err) {
+    c->geometry.groups = c->source->info.groups;
+    c->geometry.group_count = c->source->info.group_count;
+    return stf_copy_describe_planes(c, err);
 }
 
 bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const stf_tile_format *format,
@@ -262,7 +266,7 @@ static stf_source *create_source(stf_copy *c, stf_error *err) {
 
 bool stf_copy_describe_pass(stf_copy *c, stf_error *err) {
     c->source = create_source(c, err);
-    return c->source && describe_planes(c, err) && describe_demand(c, err);
+    return c->source && describe_grids(c, err) && describe_demand(c, err);
 }
 
 /* GTiff's own refusals come first; a format that the codec refuses fails before the first byte, too. */
@@ -270,7 +274,7 @@ static bool describe_output(stf_copy *c, stf_error *err) {
     if ((c->options.is_cog && !stf_copy_find_levels(c, err)) || !stf_copy_harvest(c, err))
         return false;
     c->source = create_source(c, err);
-    if (!c->source || !describe_planes(c, err))
+    if (!c->source || !describe_grids(c, err))
         return false;
     stf_copy_describe_tiles(c);
     if (!describe_what_is_left_out(c, err))

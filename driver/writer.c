@@ -30,26 +30,6 @@ static void describe_raster(stf_writer *w, int width, int height, int bands, GDA
     c->raster.kind = stf_copy_kind_of(type);
 }
 
-static bool describe_planes(stf_copy *c, stf_error *err) {
-    uint32_t planes = c->options.pixel_interleave ? 1 : c->raster.bands;
-    uint32_t each = c->options.pixel_interleave ? c->raster.bands : 1;
-    c->planes = VSICalloc(planes, sizeof *c->planes);
-    if (!c->planes)
-        return stf_fail(err, CPLE_OutOfMemory, "No memory for the description of %u planes", planes);
-    for (uint32_t i = 0; i < planes; i++) {
-        c->planes[i].first_band = i * each;
-        c->planes[i].bands = each;
-    }
-    c->geometry.width_px = c->raster.width_px;
-    c->geometry.height_px = c->raster.height_px;
-    c->geometry.sample_bytes = c->raster.sample_bytes;
-    c->geometry.planes = c->planes;
-    c->geometry.plane_count = planes;
-    c->geometry.tile_x = stf_axis_make(c->raster.width_px, 0, c->options.block_width_px);
-    c->geometry.tile_y = stf_axis_make(c->raster.height_px, 0, c->options.block_height_px);
-    return true;
-}
-
 static bool refuse_what_only_copies_have(CSLConstList options, stf_error *err) {
     static const char *const names[] = {"DERIVE", "COPY_SRC_OVERVIEWS"};
     if (CPLFetchBool(options, "STREAMABLE_OUTPUT", false))
@@ -90,7 +70,7 @@ static bool describe(stf_writer *w, CSLConstList options, stf_error *err) {
     stf_copy_describe_tiles(c);
     stf_encoder *trial = stf_encoder_create(&c->format, err);
     stf_encoder_destroy(trial);
-    return trial && describe_planes(c, err);
+    return trial && stf_copy_describe_planes(c, err);
 }
 
 static bool begin(stf_writer *w, CSLConstList user_options, stf_error *err) {
