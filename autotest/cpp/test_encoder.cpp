@@ -581,7 +581,6 @@ TEST(EncoderCost, bounds_the_process) {
     if (SANITIZED || !ResetPeak() || ProcessBytes("VmHWM:") == 0)
         GTEST_SKIP() << "the peak of this process cannot be measured, or says nothing here";
     GDALAllRegister();
-    TakeFreshPages();
     std::vector<Case> cases = Cases();
     cases.push_back({"zstd_19", GDT_UInt16, 1, {}, Zstd(2, 19)}); // too slow for all the others
     for (const char *name : {"deflate_float_predictor", "lzw_predictor", "zstd_default", "zstd_19", "lzma", "lerc"}) {
@@ -594,6 +593,7 @@ TEST(EncoderCost, bounds_the_process) {
                 Bytes tile(stf_encoder_bound_bytes(&format), 1);
                 const Bytes noise = MakePixels(c, size, size, Pixels::Noise);
                 const Bytes terrain = MakePixels(c, size, size, Pixels::Terrain);
+                TakeFreshPages();
                 const uint64_t before = ProcessBytes("VmRSS:");
                 ASSERT_TRUE(ResetPeak());
                 Encoder encoder(format);
