@@ -242,6 +242,7 @@ def test_bytes_do_not_depend_on_threads_nor_on_the_cap(tmp_path):
     assert len(files) == 1
 
 
+@streamtiff.needs_true_rss
 def test_huge_source_that_is_almost_empty(tmp_path):
     """38416 blocks of 1 MiB, of which 40 are there: what is empty costs next to nothing."""
     data = [(i * 37 % 196, i * 91 % 196) for i in range(40)]

@@ -213,6 +213,7 @@ def test_copy(folder, reference, tmp_path, name, cap_mb):
     assert np.abs(ours - expected).max() <= kind.rounding
 
 
+@streamtiff.needs_true_rss
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="needs Linux's /proc")
 def test_holes_between_the_blocks_of_a_wide_warp_are_given_back(tmp_path):
     """The warper's buffers are freed between blocks that GDAL keeps: holes of 15 MB, had the allocator its way."""
