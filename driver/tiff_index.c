@@ -39,7 +39,9 @@ static bool refuse(reader *r, const char *why) {
 static uint16_t number_16(const reader *r, const unsigned char *at) {
     uint16_t value;
     memcpy(&value, at, sizeof value);
-    return r->swapped ? (uint16_t)CPL_SWAP16(value) : value;
+    if (r->swapped)
+        value = (uint16_t)CPL_SWAP16(value);
+    return value;
 }
 
 static uint32_t number_32(const reader *r, const unsigned char *at) {
