@@ -37,6 +37,15 @@ def test_gdal_calc(dem, tmp_path):
     assert streamtiff.pixels(tmp_path / "ours.tif") == streamtiff.pixels(tmp_path / "plain.tif")
 
 
+def test_rasterio_row_by_row(dem):
+    rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed")
+    with rasterio.open(f"STREAMTIFF:{dem}") as ours, rasterio.open(dem) as plain:
+        assert (ours.shape, ours.crs, ours.transform) == (plain.shape, plain.crs, plain.transform)
+        for y in range(plain.height):
+            window = ((y, y + 1), (0, plain.width))
+            assert (ours.read(1, window=window) == plain.read(1, window=window)).all(), y
+
+
 def test_gdaldem_shares_its_cap(dem, tmp_path):
     ours, plain = tmp_path / "ours.tif", tmp_path / "plain.tif"
     options = ["-of", "StreamTIFF", "-co", "MEMORY_CAP=8MB", "-co", "BLOCKXSIZE=128", "-co", "BLOCKYSIZE=128"]
