@@ -9,6 +9,7 @@ import terrain
 from osgeo import gdal
 from streamtiff import MIB
 
+NEWER = int(gdal.VersionInfo()) >= 3110000
 SLACK_BYTES = 8 * MIB  # of the process over the effective cap: code, stacks, the allocator
 # Beside the pixels: PROJ looks the SRS up, the result is opened, each reader reads directory and tables again.
 HEADER_BYTES = 64 << 10
@@ -102,6 +103,8 @@ def test_cap_and_amplification(source_path, reference, folder, tmp_path, name, c
     figures = {key: int(value) if value.isdigit() else value for key, value in measured["streaming"].items()}
 
     passes = 2 if "color-relief" in command else 1  # percentages need the range of the heights
+    if NEWER and command.startswith("hillshade") and figures["DECODES_BEFORE"] > 0:
+        passes = 2  # its vector code asks which rows hold nodata anywhere: they are looked at before
     assert figures["BLOCK_DECODES"] == figures["PREDICTED_DECODES"] == passes * figures["SOURCE_BLOCKS"]
     assert figures["DECODES_MEASURED"] == "YES" and figures["SOURCE_KIND"] == "BLOCKS"
     assert figures["SPILL_BYTES"] == figures["PREDICTED_SPILL_BYTES"]
