@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from osgeo import gdal, gdal_array
+from osgeo import gdal
 
 if os.environ.get("STREAMTIFF_SANITIZER"):
     pytest.skip("QGIS and Qt are not made for sanitizers", allow_module_level=True)
@@ -30,22 +30,6 @@ def layer(path):
     raster = core.QgsRasterLayer(str(path), "source")
     assert raster.isValid()
     return raster
-
-
-def write_source(path, bands, nodata=None, options=()):
-    """Arrays as bands of a georeferenced GTiff."""
-    height, width = bands[0].shape
-    code = gdal_array.NumericTypeCodeToGDALTypeCode(bands[0].dtype)
-    dataset = gdal.GetDriverByName("GTiff").Create(str(path), width, height, len(bands), code, list(options))
-    dataset.SetGeoTransform((500000, 10, 0, 4600000, 0, -10))
-    dataset.SetProjection("EPSG:32611")
-    for index, pixels in enumerate(bands):
-        band = dataset.GetRasterBand(index + 1)
-        if nodata is not None:
-            band.SetNoDataValue(nodata)
-        band.WriteArray(pixels)
-    dataset = None  # noqa: F841
-    return str(path)
 
 
 def export(source, target, driver, image=False, extent=None, size=None, options=(), prepare=None, feedback=None):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import derived
 import numpy as np
 import pytest
 import qgis_session
@@ -19,7 +20,7 @@ SCRIPT = pathlib.Path(__file__).resolve().parent / "export_by_dialog.py"
 def test_export_by_the_dialog(tmp_path):
     x, y = np.meshgrid(np.arange(900), np.arange(700))
     heights = (500 + 300 * np.sin(x / 70.0) * np.cos(y / 50.0)).astype("float32")
-    source = qgis_session.write_source(tmp_path / "source.tif", [heights])
+    source = derived.write(tmp_path / "source.tif", [heights])
     target = tmp_path / "exported.tif"
     artefacts = pathlib.Path(os.environ.get("STREAMTIFF_BUILD_DIR", str(tmp_path))) / "test-results"
     artefacts.mkdir(exist_ok=True)

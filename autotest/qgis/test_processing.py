@@ -2,6 +2,7 @@
 
 import sys
 
+import derived
 import numpy as np
 import pytest
 import qgis_session
@@ -30,7 +31,7 @@ def processing():
 def dem(tmp_path_factory):
     x, y = np.meshgrid(np.arange(620), np.arange(430))
     heights = (700 + 300 * np.sin(x / 41.0) * np.cos(y / 33.0)).astype("float32")
-    return qgis_session.write_source(tmp_path_factory.mktemp("dem") / "dem.tif", [heights])
+    return derived.write(tmp_path_factory.mktemp("dem") / "dem.tif", [heights])
 
 
 ALGORITHMS = {

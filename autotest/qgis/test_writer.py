@@ -1,5 +1,6 @@
 """QGIS's raster writer, which its export dialog is made of, writes through StreamTIFFWriter what it writes through GTiff."""
 
+import derived
 import numpy as np
 import pytest
 import qgis_session
@@ -43,13 +44,13 @@ def same_as_gtiff(tmp_path, source, **how):
 
 @pytest.mark.parametrize("bands, dtype", [(1, "float32"), (1, "int16"), (3, "uint8"), (4, "uint8"), (4, "uint16")])
 def test_raw_data(tmp_path, bands, dtype):
-    source = qgis_session.write_source(tmp_path / "source.tif", hills(bands=bands, dtype=dtype))
+    source = derived.write(tmp_path / "source.tif", hills(bands=bands, dtype=dtype))
     same_as_gtiff(tmp_path, source)
 
 
 @pytest.mark.parametrize("bands, dtype", [(1, "float32"), (3, "uint8"), (4, "uint8")])
 def test_rendered_image(tmp_path, bands, dtype):
-    source = qgis_session.write_source(tmp_path / "source.tif", hills(bands=bands, dtype=dtype))
+    source = derived.write(tmp_path / "source.tif", hills(bands=bands, dtype=dtype))
     dataset = same_as_gtiff(tmp_path, source, image=True)
     assert dataset.RasterCount == 4
     assert dataset.GetRasterBand(4).GetColorInterpretation() == gdal.GCI_AlphaBand
@@ -58,19 +59,19 @@ def test_rendered_image(tmp_path, bands, dtype):
 def test_nodata_and_tiles_that_hold_nothing_else(tmp_path):
     pixels = hills()
     pixels[0][:600, :700] = -9999
-    source = qgis_session.write_source(tmp_path / "source.tif", pixels, nodata=-9999)
+    source = derived.write(tmp_path / "source.tif", pixels, nodata=-9999)
     dataset = same_as_gtiff(tmp_path, source)
     assert dataset.GetRasterBand(1).GetNoDataValue() == -9999
 
 
 def test_other_extent_and_resolution(tmp_path):
-    source = qgis_session.write_source(tmp_path / "source.tif", hills(), nodata=-9999)
+    source = derived.write(tmp_path / "source.tif", hills(), nodata=-9999)
     extent = core.QgsRectangle(499000, 4593000, 510100, 4600400)
     same_as_gtiff(tmp_path, source, extent=extent, size=(700, 433))
 
 
 def test_creation_options(tmp_path):
-    source = qgis_session.write_source(tmp_path / "source.tif", hills())
+    source = derived.write(tmp_path / "source.tif", hills())
     options = ["COMPRESS=ZSTD", "BLOCKXSIZE=256", "BLOCKYSIZE=128", "MEMORY_CAP=16MB"]
     dataset = same_as_gtiff(tmp_path, source, options=options)
     assert dataset.GetRasterBand(1).GetBlockSize() == [256, 128]
@@ -78,7 +79,7 @@ def test_creation_options(tmp_path):
 
 
 def test_options_are_validated(tmp_path):
-    raster = qgis_session.layer(qgis_session.write_source(tmp_path / "source.tif", hills(64, 64)))
+    raster = qgis_session.layer(derived.write(tmp_path / "source.tif", hills(64, 64)))
     provider = raster.dataProvider()
     assert provider.validateCreationOptions(["COMPRESS=LZW", "MEMORY_CAP=64MB"], WRITER) == ""
     for wrong in ("COMPRESS=GZIP", "NOSUCH=1", "BLOCKXSIZE=many"):
@@ -86,7 +87,7 @@ def test_options_are_validated(tmp_path):
 
 
 def test_cog(tmp_path):
-    source = qgis_session.write_source(tmp_path / "source.tif", hills())
+    source = derived.write(tmp_path / "source.tif", hills())
     dataset = same_as_gtiff(tmp_path, source, options=["LAYOUT=COG"])
     assert dataset.GetMetadataItem("LAYOUT", "IMAGE_STRUCTURE") == "COG"
     assert dataset.GetRasterBand(1).GetOverviewCount() > 0
@@ -95,7 +96,7 @@ def test_cog(tmp_path):
 @pytest.mark.parametrize("image", [False, True], ids=["raw", "image"])
 @pytest.mark.parametrize("kind", ["PyramidsGTiff", "PyramidsInternal"])
 def test_pyramids(tmp_path, kind, image):
-    source = qgis_session.write_source(tmp_path / "source.tif", hills(bands=3, dtype="uint8"))
+    source = derived.write(tmp_path / "source.tif", hills(bands=3, dtype="uint8"))
 
     def prepare(writer):
         writer.setBuildPyramidsFlag(core.QgsRaster.PyramidsFlagYes)
@@ -113,7 +114,7 @@ def test_pyramids(tmp_path, kind, image):
 
 
 def test_cancelled_export_leaves_a_valid_file(tmp_path):
-    source = qgis_session.write_source(tmp_path / "source.tif", hills(2600, 1700))
+    source = derived.write(tmp_path / "source.tif", hills(2600, 1700))
     feedback = core.QgsRasterBlockFeedback()
     feedback.progressChanged.connect(lambda percent: percent > 30 and feedback.cancel())
     target = tmp_path / "cancelled.tif"
