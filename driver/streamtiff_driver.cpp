@@ -29,7 +29,7 @@ extern "C" STF_EXPORT void GDALRegister_StreamTIFF(void);
 
 namespace {
 
-GDALDriver *NewDriver(const char *name, const char *long_name) {
+GDALDriver *NewDriver(const char *name, const char *long_name, const char *option_list) {
     GDALDriver *driver = new GDALDriver();
     driver->SetDescription(name);
     driver->SetMetadataItem(GDAL_DCAP_RASTER, "YES");
@@ -42,9 +42,7 @@ GDALDriver *NewDriver(const char *name, const char *long_name) {
 #endif
                                                         "UInt16 Int16 UInt32 Int32 UInt64 Int64 Float32 Float64 "
                                                         "CInt16 CInt32 CFloat32 CFloat64");
-    char *option_list = stf_options_list_xml();
     driver->SetMetadataItem(GDAL_DMD_CREATIONOPTIONLIST, option_list);
-    CPLFree(option_list);
     driver->pfnCreateCopy = CreateCopy;
     return driver;
 }
@@ -57,14 +55,16 @@ GDALDriver *NewDriver(const char *name, const char *long_name) {
 void GDALRegister_StreamTIFF(void) {
     if (!GDAL_CHECK_VERSION(STF_DRIVER_NAME) || GDALGetDriverByName(STF_DRIVER_NAME) != nullptr)
         return;
-    GDALDriver *driver = NewDriver(STF_DRIVER_NAME, "GeoTIFF streamed under a memory cap");
+    char *option_list = stf_options_list_xml(); // once for both: every program that loads the plugin waits for it
+    GDALDriver *driver = NewDriver(STF_DRIVER_NAME, "GeoTIFF streamed under a memory cap", option_list);
     driver->SetMetadataItem(GDAL_DMD_CONNECTION_PREFIX, STF_VIEW_PREFIX);
     driver->SetMetadataItem(GDAL_DMD_OPENOPTIONLIST, stf_view_option_list);
     driver->pfnIdentify = StreamTIFFIdentify;
     driver->pfnOpen = StreamTIFFOpen;
     GetGDALDriverManager()->RegisterDriver(driver);
     GDALDriver *writer =
-        NewDriver(STF_WRITER_NAME, "GeoTIFF streamed under a memory cap, for programs that write windows");
+        NewDriver(STF_WRITER_NAME, "GeoTIFF streamed under a memory cap, for programs that write windows", option_list);
+    CPLFree(option_list);
     writer->SetMetadataItem(GDAL_DMD_EXTENSION, "stif");
     writer->SetMetadataItem(GDAL_DMD_EXTENSIONS, "stif");
     writer->pfnCreate = StreamTIFFWriterCreate;
