@@ -593,17 +593,23 @@ TEST(EncoderCost, bounds_the_process) {
                 Bytes tile(stf_encoder_bound_bytes(&format), 1);
                 const Bytes noise = MakePixels(c, size, size, Pixels::Noise);
                 const Bytes terrain = MakePixels(c, size, size, Pixels::Terrain);
-                TakeFreshPages();
-                const uint64_t before = ProcessBytes("VmRSS:");
-                ASSERT_TRUE(ResetPeak());
-                Encoder encoder(format);
-                for (int i = 0; i < 4; i++) {
-                    memcpy(tile.data(), i % 2 ? terrain.data() : noise.data(), noise.size());
-                    size_t bytes = 0;
-                    ASSERT_TRUE(
-                        stf_encoder_encode(encoder.encoder, tile.data(), tile.size(), size, &bytes, &encoder.error));
+                // The median of three: the kernel may take cold pages away meanwhile, or give them back.
+                std::vector<uint64_t> costs;
+                for (int attempt = 0; attempt < 3; attempt++) {
+                    TakeFreshPages();
+                    const uint64_t before = ProcessBytes("VmRSS:");
+                    ASSERT_TRUE(ResetPeak());
+                    Encoder encoder(format);
+                    for (int i = 0; i < 4; i++) {
+                        memcpy(tile.data(), i % 2 ? terrain.data() : noise.data(), noise.size());
+                        size_t bytes = 0;
+                        ASSERT_TRUE(stf_encoder_encode(encoder.encoder, tile.data(), tile.size(), size, &bytes,
+                                                       &encoder.error));
+                    }
+                    costs.push_back(ProcessBytes("VmHWM:") - before);
                 }
-                const uint64_t cost = ProcessBytes("VmHWM:") - before;
+                std::sort(costs.begin(), costs.end());
+                const uint64_t cost = costs[1];
                 EXPECT_LE(cost, stf_encoder_cost_bytes(&format)) << name << " " << size;
                 EXPECT_GE(cost, stf_encoder_tile_bytes(&format) / 2) << name << " " << size;
             }
