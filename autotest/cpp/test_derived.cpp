@@ -1,5 +1,6 @@
 // What an operator makes of a source, through plan and pipeline, against brute force on small rasters: every pixel once and
 // right, every block decoded once, whatever the halo, the grids, the cap and the threads; and a clean end where a read fails.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstring>

@@ -1,5 +1,6 @@
 // The encoder against GDAL's own GTiff driver: the same tile, the same codec and level, the same bytes; or, where
 // we call the codec ourselves, bytes that libtiff decodes to the same pixels, and no more than half a percent more of them.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>

@@ -1,4 +1,5 @@
 // Grids and the visiting order, against brute force over every pixel.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>

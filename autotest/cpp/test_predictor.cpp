@@ -1,6 +1,7 @@
 // The predictors against libtiff's own: an encoder that predicts itself must give the bytes that a
 // handle gives that was told of the predictor.
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>

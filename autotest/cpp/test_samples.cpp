@@ -1,5 +1,6 @@
 // Packing of samples against the plainest way to do it, bit by bit, and half floats against the arithmetic of doubles.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>

@@ -1,4 +1,5 @@
 // Blocks read without GDAL: directories that lie, blocks that lie, and predictors undone.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>

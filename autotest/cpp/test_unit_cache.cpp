@@ -4,6 +4,7 @@
 #include "read_pattern.h"
 #include "unit_cache.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <mutex>
