@@ -197,6 +197,7 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
     if (derive->runs_kernel) {
         op->run = stf_derive_run_kernel;
         op->run_bytes = stf_derive_run_kernel_bytes;
+        op->pad_px = 0;
     }
     if (!is_relief || (derive->type != GDT_Byte && derive->type != GDT_UInt16 && derive->type != GDT_Int16))
         return true;

@@ -42,7 +42,9 @@ struct stf_derive {
     bool kernel_wanted, runs_kernel;
     uint32_t height_px;
     stf_kernel kernel;
+    GDALDataType result_type;
     bool computes_edges, skips_nodata;
+    bool shades_vectors; /* gdaldem by its vector code, where it can */
     union stf_height {
         float real;
         int32_t integer;

@@ -3,7 +3,11 @@
  * Rows of heights are converted one by one to the type that gdaldem computes in, with a column more on either side; the
  * kernel runs over all of a row. Pixels beside nodata and at the raster's edges are computed once more, each from a window made as
  * gdaldem makes it. From GDAL 3.11 on gdaldem computes in Float32, in which no other arc tangent gives its bits: there is no
- * kernel then. */
+ * kernel then.
+ *
+ * Hillshade of integers with square pixels is vector code in gdaldem, too: it takes four pixels at a time from the second of a row on,
+ * as long as there is one more on the right, in rows without nodata. Its last sum is rounded otherwise, which makes another byte of
+ * one pixel in a hundred million. Whether a row holds nodata is seen as far as the window reaches. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -13,27 +17,59 @@
 #include "derive_internal.h"
 
 #define HEIGHT_BYTES 4 /* of float and int32_t */
+#define VECTOR_PX 4u   /* that gdaldem's vector code takes at a time */
+
+/* As gdaldem decides it. */
+#if defined(__SSE2__) || defined(_M_X64)
+#define VECTOR_CODE true
+#else
+#define VECTOR_CODE false
+#endif
 
 typedef union stf_height stf_height;
 
 /* --- which kernel ------------------------------------------------------------------------------ */
 
+typedef struct light_options {
+    double z, scale, azimuth, altitude;
+} light_options;
+
+static void read_number(const char *option, const char *number, light_options *to) {
+    if (EQUAL(option, "-s"))
+        to->scale = CPLAtof(number);
+    else if (EQUAL(option, "-z"))
+        to->z = CPLAtof(number);
+    else if (EQUAL(option, "-az"))
+        to->azimuth = CPLAtof(number);
+    else if (EQUAL(option, "-alt"))
+        to->altitude = CPLAtof(number);
+}
+
+/* Options by the names that stf_derive_command_parse gives them; a number is no option to read_options. */
 static void read_options(stf_derive *derive) {
-    double scale = 1;
+    light_options light = {1, 1, 315, 45};
     stf_kernel *kernel = &derive->kernel;
     for (char **word = derive->command->arguments; word && *word; word++) {
         if (EQUAL(*word, "-compute_edges"))
             derive->computes_edges = true;
         else if (EQUAL(*word, "-p"))
             kernel->kind = STF_KERNEL_SLOPE_PERCENT;
+        else if (EQUAL(*word, "-combined"))
+            kernel->kind = STF_KERNEL_HILLSHADE_COMBINED;
+        else if (EQUAL(*word, "-multidirectional"))
+            kernel->kind = STF_KERNEL_HILLSHADE_MULTIDIRECTIONAL;
+        else if (EQUAL(*word, "-igor"))
+            kernel->kind = STF_KERNEL_HILLSHADE_IGOR;
         else if (EQUAL(*word, "-trigonometric"))
             kernel->trigonometric = true;
         else if (EQUAL(*word, "-alg"))
-            kernel->zevenbergen_thorne = EQUAL(*++word, "ZevenbergenThorne");
-        else if (EQUAL(*word, "-s"))
-            scale = CPLAtof(*++word);
+            kernel->zevenbergen_thorne = EQUAL(word[1], "ZevenbergenThorne");
+        else if (word[1])
+            read_number(word[0], word[1], &light);
     }
-    kernel->divisor = (kernel->zevenbergen_thorne ? 2 : 8) * scale;
+    kernel->divisor = (kernel->zevenbergen_thorne ? 2 : 8) * light.scale;
+    if (derive->command->mode == STF_DERIVE_HILLSHADE)
+        stf_kernel_set_light(kernel, light.z, light.scale, light.azimuth, light.altitude);
 }
 
 /* As gdaldem reads it. */
@@ -50,17 +86,23 @@ static void read_nodata(stf_derive *derive) {
     derive->skipped.integer = derive->skips_nodata ? (int32_t)nearest : 0;
 }
 
+static bool has_kernel(stf_derive_mode mode) {
+    return GDAL_VERSION_NUM < GDAL_COMPUTE_VERSION(3, 11, 0) &&
+           (mode == STF_DERIVE_SLOPE || mode == STF_DERIVE_ASPECT || mode == STF_DERIVE_HILLSHADE);
+}
+
 bool stf_derive_choose_kernel(stf_derive *derive) {
     stf_derive_mode mode = derive->command->mode;
-    if (GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0) || (mode != STF_DERIVE_SLOPE && mode != STF_DERIVE_ASPECT))
-        return false;
     int has_nodata = 0;
     GDALRasterBandH result = GDALGetRasterBand(derive->sample, 1);
     double nodata = GDALGetRasterNoDataValue(result, &has_nodata);
-    if (GDALGetRasterDataType(result) != GDT_Float32)
+    derive->result_type = GDALGetRasterDataType(result);
+    if (!has_kernel(mode) || derive->result_type != (mode == STF_DERIVE_HILLSHADE ? GDT_Byte : GDT_Float32))
         return false;
     stf_kernel *kernel = &derive->kernel;
-    kernel->kind = mode == STF_DERIVE_SLOPE ? STF_KERNEL_SLOPE_DEGREES : STF_KERNEL_ASPECT;
+    kernel->kind = mode == STF_DERIVE_SLOPE    ? STF_KERNEL_SLOPE_DEGREES
+                   : mode == STF_DERIVE_ASPECT ? STF_KERNEL_ASPECT
+                                               : STF_KERNEL_HILLSHADE;
     kernel->integers = derive->type == GDT_Byte || derive->type == GDT_Int16 || derive->type == GDT_UInt16;
     kernel->ewres = derive->transform[1];
     kernel->nsres = derive->transform[5];
@@ -68,6 +110,7 @@ bool stf_derive_choose_kernel(stf_derive *derive) {
     derive->result_nodata = kernel->flat;
     read_options(derive);
     read_nodata(derive);
+    derive->shades_vectors = VECTOR_CODE && kernel->integers && kernel->light.square_px;
     return true;
 }
 
@@ -121,7 +164,7 @@ typedef struct run_rows {
     bool first, last;                         /* of the raster: there is none above, below */
     bool at_left, at_right;                   /* the raster ends there */
     bool above_skips, row_skips, below_skips; /* where they hold nodata */
-    uint32_t width_px;
+    uint32_t x, width_px;
 } run_rows;
 
 static float value_at(const stf_derive *derive, const run_rows *at, uint32_t x) {
@@ -154,11 +197,32 @@ static void run_edge_row(const stf_derive *derive, const run_rows *at, float *re
         result[x] = computed ? value_at(derive, at, x) : derive->result_nodata;
 }
 
+static void run_span(const stf_kernel *kernel, const run_rows *at, uint32_t first, uint32_t end, float *result) {
+    stf_kernel_rows rows = {at->above + first, at->row + first, at->below + first};
+    stf_kernel_run(kernel, &rows, end - first, result + first);
+}
+
+/* All pixels of a row as if none of them were special. */
+static void run_row(const stf_derive *derive, const run_rows *at, bool has_nodata, float *result) {
+    uint32_t vectors_px = derive->width_px < 2 ? 0 : (derive->width_px - 2) / VECTOR_PX * VECTOR_PX;
+    uint32_t right_px = at->x + at->width_px, first = at->x > 0 ? 0 : 1;
+    uint32_t end = (1 + vectors_px < right_px ? 1 + vectors_px : right_px);
+    if (!derive->shades_vectors || has_nodata || end <= at->x + first) {
+        run_span(&derive->kernel, at, 0, at->width_px, result);
+        return;
+    }
+    stf_kernel vectors = derive->kernel;
+    vectors.sums_floats = true;
+    run_span(&derive->kernel, at, 0, first, result);
+    run_span(&vectors, at, first, end - at->x, result);
+    run_span(&derive->kernel, at, end - at->x, at->width_px, result);
+}
+
 static void run_inner_row(const stf_derive *derive, const run_rows *at, float *result) {
     bool computed = derive->computes_edges && derive->width_px >= 2;
-    stf_kernel_rows rows = {at->above, at->row, at->below};
-    stf_kernel_run(&derive->kernel, &rows, at->width_px, result);
-    if (at->above_skips || at->row_skips || at->below_skips)
+    bool has_nodata = at->above_skips || at->row_skips || at->below_skips;
+    run_row(derive, at, has_nodata, result);
+    if (has_nodata)
         for (uint32_t x = 0; x < at->width_px; x++) {
             bool skips = false;
             for (uint32_t i = x; i < x + 3 && !skips; i++)
@@ -199,20 +263,17 @@ bool stf_derive_run_kernel(void *context, const stf_operand *source, const stf_o
     const stf_derive *derive = context;
     const stf_window *to = &result->window;
     size_t row_heights = (size_t)to->width + 2;
-    stf_height *heights = VSIMalloc(3 * row_heights * HEIGHT_BYTES);
+    stf_height *heights = VSIMalloc(4 * row_heights * HEIGHT_BYTES);
     if (!heights)
-        return stf_fail(err, CPLE_OutOfMemory, "No memory for three rows of heights");
-    run_rows at = {heights,
-                   heights + row_heights,
-                   heights + 2 * row_heights,
-                   false,
-                   false,
-                   to->x == 0,
-                   to->x + to->width == derive->width_px,
-                   false,
-                   false,
-                   false,
-                   to->width};
+        return stf_fail(err, CPLE_OutOfMemory, "No memory for three rows of heights and one of the result");
+    run_rows at = {.above = heights,
+                   .row = heights + row_heights,
+                   .below = heights + 2 * row_heights,
+                   .at_left = to->x == 0,
+                   .at_right = to->x + to->width == derive->width_px,
+                   .x = to->x,
+                   .width_px = to->width};
+    float *values = (float *)(void *)(heights + 3 * row_heights);
     if (to->y > 0)
         at.above_skips = load(derive, source, result, to->y - 1, at.above);
     at.row_skips = load(derive, source, result, to->y, at.row);
@@ -222,11 +283,13 @@ bool stf_derive_run_kernel(void *context, const stf_operand *source, const stf_o
         at.first = y == 0;
         at.last = y == derive->height_px - 1;
         at.below_skips = !at.last && load(derive, source, result, y + 1, at.below);
-        float *values = (float *)(void *)(result->pixels + row * result->row_bytes);
         if (at.first || at.last)
             run_edge_row(derive, &at, values);
         else
             run_inner_row(derive, &at, values);
+        /* Float32 as it is, bytes as gdaldem rounds them */
+        GDALCopyWords64(values, GDT_Float32, sizeof *values, result->pixels + row * result->row_bytes,
+                        derive->result_type, (int)derive->op.sample_bytes, (GPtrDiff_t)to->width);
         at.above = at.row;
         at.row = at.below;
         at.below = above;
@@ -240,5 +303,5 @@ bool stf_derive_run_kernel(void *context, const stf_operand *source, const stf_o
 uint64_t stf_derive_run_kernel_bytes(void *context, uint32_t width, uint32_t rows) {
     (void)context;
     (void)rows;
-    return stf_mul(3 * HEIGHT_BYTES, (uint64_t)width + 2);
+    return stf_mul(4 * HEIGHT_BYTES, (uint64_t)width + 2);
 }

@@ -61,13 +61,27 @@ std::vector<float> run(const stf_kernel &kernel, const Rows<T> &rows) {
     return result;
 }
 
+stf_kernel kernel_of(stf_kernel_kind kind, bool zevenbergen_thorne, double ewres, double nsres) {
+    stf_kernel kernel{};
+    kernel.kind = kind;
+    kernel.zevenbergen_thorne = zevenbergen_thorne;
+    kernel.ewres = ewres;
+    kernel.nsres = nsres;
+    kernel.divisor = zevenbergen_thorne ? 2.0 : 8.0;
+    kernel.flat = flat_value;
+    return kernel;
+}
+
 std::vector<stf_kernel> kernels(bool integers) {
     std::vector<stf_kernel> all;
     for (auto kind : {STF_KERNEL_SLOPE_DEGREES, STF_KERNEL_SLOPE_PERCENT, STF_KERNEL_ASPECT})
         for (bool zevenbergen_thorne : {false, true})
-            for (bool trigonometric : {false, true})
-                all.push_back({kind, zevenbergen_thorne, integers, trigonometric, 30, -25.5,
-                               zevenbergen_thorne ? 2.0 : 8.0, flat_value});
+            for (bool trigonometric : {false, true}) {
+                stf_kernel kernel = kernel_of(kind, zevenbergen_thorne, 30, -25.5);
+                kernel.integers = integers;
+                kernel.trigonometric = trigonometric;
+                all.push_back(kernel);
+            }
     return all;
 }
 
@@ -115,7 +129,8 @@ TEST(Kernel, what_is_no_number_and_what_is_infinite) {
 
 // At the borders of the ranges for which the arc tangent is computed differently.
 TEST(Kernel, angles_all_around) {
-    stf_kernel kernel = {STF_KERNEL_ASPECT, true, false, true, 1, -1, 2, flat_value};
+    stf_kernel kernel = kernel_of(STF_KERNEL_ASPECT, true, 1, -1);
+    kernel.trigonometric = true;
     for (int step = 0; step < 7200; step++) {
         Rows<float> rows(1);
         double angle = step * pi / 3600;
@@ -126,7 +141,7 @@ TEST(Kernel, angles_all_around) {
 }
 
 TEST(Kernel, slopes_from_flat_to_upright) {
-    stf_kernel kernel = {STF_KERNEL_SLOPE_DEGREES, true, false, false, 1, -1, 2, flat_value};
+    stf_kernel kernel = kernel_of(STF_KERNEL_SLOPE_DEGREES, true, 1, -1);
     for (int step = -3000; step < 3000; step++) {
         Rows<float> rows(1);
         rows.row[0] = static_cast<float>(std::pow(10, step / 100.0));

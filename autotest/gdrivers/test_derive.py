@@ -84,14 +84,14 @@ def test_same_as_gdaldem(source_path, tmp_path, command, name, holes, edges):
         tmp_path, source_path(name, holes), *command, layout=layout, also=also, raised=True
     )
     streamtiff.check_figures(figures)
-    kernel = "FAST" if command[0] in ("slope", "aspect") and int(gdal.VersionInfo()) < 3110000 else "GDAL"
+    kernel = "FAST" if command[0] in ("slope", "aspect", "hillshade") and int(gdal.VersionInfo()) < 3110000 else "GDAL"
     assert figures["KERNEL"] == kernel
 
 
 @pytest.mark.parametrize("edges", [False, True], ids=["no-edges", "edges"])
 @pytest.mark.parametrize("holes", [False, True], ids=["full", "holes"])
 @pytest.mark.parametrize("name", ["tiles", "strips"])
-@pytest.mark.parametrize("mode", ["slope", "aspect"])
+@pytest.mark.parametrize("mode", ["slope", "aspect", "hillshade"])
 def test_gdaldems_own_kernel(source_path, tmp_path, mode, name, holes, edges):
     also, layout = WAYS[2 * holes + edges]
     command = (mode, "-compute_edges") if edges else (mode,)
