@@ -1,30 +1,14 @@
 #include "band_statistics.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "cpl_conv.h"
 #include "cpl_multiproc.h"
 #include "cpl_string.h"
+#include "tally.h"
 
-#define CHUNK_PX 256 /* of a row, as numbers: stays in the processor's nearest cache; 16-bit squares add up exactly */
+#define CHUNK_PX 256 /* of a row, as numbers: stays in the processor's nearest cache; at most STF_TALLY_MAX_NUMBERS */
 #define NO_BAND UINT32_MAX
-#define LANES 4 /* sums that do not wait for each other */
-
-/* What was seen of one band in one tile. */
-typedef struct record {
-    uint64_t count;
-    double min, max;
-    union {
-        struct {
-            double mean, squares; /* of differences to the mean */
-        } about;
-        struct {
-            int64_t sum;
-            uint64_t squares;
-        } exact;
-    } of;
-} record;
 
 typedef enum { BY_NOTHING, BY_NODATA, BY_MASK, BY_ALPHA, BY_VALUES } left_out;
 
@@ -39,8 +23,8 @@ struct stf_band_statistics {
     bool is_signed_byte, is_exact;
     uint32_t bands, alpha_band;
     band_info *infos;
-    double *values;  /* NODATA_VALUES, one for each band; or NULL */
-    record *records; /* by tile of a plane, then by band */
+    double *values;     /* NODATA_VALUES, one for each band; or NULL */
+    stf_tally *records; /* by tile of a plane, then by band */
     stf_statistics_mask mask;
     unsigned char *mask_room; /* NULL: there is none */
     CPLMutex *mutex;          /* over the room */
@@ -127,7 +111,7 @@ static uint64_t tile_px(const stf_geometry *geometry) {
 
 uint64_t stf_band_statistics_bytes(const stf_geometry *geometry, uint32_t bands, const stf_statistics_mask *mask) {
     uint64_t bytes = stf_add(sizeof(stf_band_statistics), stf_mul(bands, sizeof(band_info) + sizeof(double)));
-    bytes = stf_add(bytes, stf_mul(record_count(geometry, bands), sizeof(record)));
+    bytes = stf_add(bytes, stf_mul(record_count(geometry, bands), sizeof(stf_tally)));
     return mask ? stf_add(bytes, stf_add(tile_px(geometry), mask->read_bytes)) : bytes;
 }
 
@@ -139,9 +123,9 @@ static bool is_signed_byte(GDALDatasetH dataset) {
 
 static bool allocate(stf_band_statistics *s, GDALDatasetH dataset, const stf_statistics_mask *mask) {
     uint64_t records = record_count(s->geometry, s->bands);
-    if (records > SIZE_MAX / sizeof(record) || tile_px(s->geometry) > SIZE_MAX)
+    if (records > SIZE_MAX / sizeof(stf_tally) || tile_px(s->geometry) > SIZE_MAX)
         return false;
-    s->records = VSICalloc((size_t)records, sizeof(record));
+    s->records = VSICalloc((size_t)records, sizeof(stf_tally));
     s->infos = VSICalloc(s->bands, sizeof *s->infos);
     s->mask_room = mask ? VSIMalloc((size_t)tile_px(s->geometry)) : NULL;
     s->mutex = CPLCreateMutex();
@@ -205,67 +189,6 @@ static void as_numbers(const stf_band_statistics *s, const samples *from, double
         to[i] = (double)(int8_t)from->first[i * from->step_bytes];
 }
 
-/* --- sums -------------------------------------------------------------------------------------- */
-
-static void join(record *into, uint64_t count, double mean, double squares) {
-    double delta = mean - into->of.about.mean, all = (double)(into->count + count);
-    into->of.about.squares += squares + delta * delta * ((double)into->count * (double)count / all);
-    into->of.about.mean += delta * ((double)count / all);
-    into->count += count;
-}
-
-/* Of a constant no number but 0 may come out of rounding. */
-static void add_about(record *into, const double *numbers, uint32_t count) {
-    double sums[LANES] = {0}, squares[LANES] = {0}, rest[LANES] = {0};
-    double first = numbers[0]; /* sums are of small numbers then */
-    uint32_t i = 0, even = count - count % LANES;
-    for (; i < even; i += LANES)
-        for (uint32_t k = 0; k < LANES; k++)
-            sums[k] += numbers[i + k] - first;
-    for (; i < count; i++)
-        sums[0] += numbers[i] - first;
-    double mean = first + (sums[0] + sums[1] + sums[2] + sums[3]) / count;
-    for (i = 0; i < even; i += LANES)
-        for (uint32_t k = 0; k < LANES; k++) {
-            double off = numbers[i + k] - mean;
-            squares[k] += off * off;
-            rest[k] += off;
-        }
-    for (; i < count; i++) {
-        squares[0] += (numbers[i] - mean) * (numbers[i] - mean);
-        rest[0] += numbers[i] - mean;
-    }
-    double off = (rest[0] + rest[1] + rest[2] + rest[3]) / count;
-    join(into, count, mean + off, squares[0] + squares[1] + squares[2] + squares[3] - off * off * count);
-}
-
-static void add_exact(record *into, const double *numbers, uint32_t count) {
-    double sum = 0, squares = 0; /* whole numbers below 2^53 */
-    for (uint32_t i = 0; i < count; i++) {
-        sum += numbers[i];
-        squares += numbers[i] * numbers[i];
-    }
-    into->of.exact.sum += (int64_t)sum;
-    into->of.exact.squares += (uint64_t)squares;
-    into->count += count;
-}
-
-static void add_numbers(const stf_band_statistics *s, record *into, const double *numbers, uint32_t count) {
-    double min = numbers[0], max = numbers[0];
-    for (uint32_t i = 1; i < count; i++) {
-        min = numbers[i] < min ? numbers[i] : min;
-        max = numbers[i] > max ? numbers[i] : max;
-    }
-    if (into->count == 0 || min < into->min)
-        into->min = min;
-    if (into->count == 0 || max > into->max)
-        into->max = max;
-    if (s->is_exact)
-        add_exact(into, numbers, count);
-    else
-        add_about(into, numbers, count);
-}
-
 /* --- one tile ---------------------------------------------------------------------------------- */
 
 typedef struct tile_view {
@@ -324,7 +247,7 @@ static const unsigned char *counted_of(const stf_band_statistics *s, const tile_
 }
 
 static void add_chunk(const stf_band_statistics *s, const tile_view *tile, uint32_t band, uint32_t x, uint32_t y,
-                      record *into) {
+                      stf_tally *into) {
     double numbers[CHUNK_PX];
     unsigned char room[CHUNK_PX];
     const band_info *info = &s->infos[band];
@@ -342,25 +265,14 @@ static void add_chunk(const stf_band_statistics *s, const tile_view *tile, uint3
             count += counts && (!counted || counted[i] != 0) ? 1 : 0;
         }
     if (count > 0)
-        add_numbers(s, into, numbers, count);
+        stf_tally_add(into, numbers, count, s->is_exact);
 }
 
 static void add_band(const stf_band_statistics *s, const tile_view *tile, uint32_t band) {
-    record *into = &s->records[tile->place * s->bands + band];
+    stf_tally *into = &s->records[tile->place * s->bands + band];
     for (uint32_t y = 0; y < tile->valid.height; y++)
         for (uint32_t x = 0; x < tile->valid.width; x += CHUNK_PX)
             add_chunk(s, tile, band, x, y, into);
-}
-
-/* A tile of one value is looked at as one pixel, which counts so many times. */
-static void multiply(const stf_band_statistics *s, record *into, uint64_t pixels) {
-    if (into->count == 0)
-        return;
-    into->count = pixels;
-    if (s->is_exact) {
-        into->of.exact.sum *= (int64_t)pixels;
-        into->of.exact.squares *= pixels;
-    }
 }
 
 static uint64_t pixels_in_mask(const tile_view *tile, const unsigned char *mask) {
@@ -379,10 +291,10 @@ static void add_uniform(const stf_band_statistics *s, const tile_view *tile, con
     one.mask = NULL;
     for (uint32_t band = plane->first_band; band < plane->first_band + plane->bands; band++) {
         uint64_t count = s->infos[band].by == BY_MASK ? masked : pixels;
-        record *into = &s->records[tile->place * s->bands + band];
+        stf_tally *into = &s->records[tile->place * s->bands + band];
         if (count > 0)
             add_chunk(s, &one, band, 0, 0, into);
-        multiply(s, into, count);
+        stf_tally_multiply(into, count, s->is_exact);
     }
 }
 
@@ -428,62 +340,6 @@ bool stf_band_statistics_add(stf_band_statistics *s, uint64_t tile, const void *
 
 /* --- all tiles --------------------------------------------------------------------------------- */
 
-/* A whole number of up to 128 bits. */
-typedef struct wide {
-    uint64_t high, low;
-} wide;
-
-static wide wide_product(uint64_t a, uint64_t b) {
-    uint64_t a_low = a & UINT32_MAX, a_high = a >> 32, b_low = b & UINT32_MAX, b_high = b >> 32;
-    uint64_t low = a_low * b_low, middle = a_high * b_low + (low >> 32);
-    uint64_t other = a_low * b_high + (middle & UINT32_MAX);
-    wide product = {a_high * b_high + (middle >> 32) + (other >> 32), other << 32 | (low & UINT32_MAX)};
-    return product;
-}
-
-static double wide_difference(wide a, wide b) {
-    wide rest = {a.high - b.high - (a.low < b.low ? 1 : 0), a.low - b.low};
-    return (double)rest.high * 18446744073709551616.0 + (double)rest.low;
-}
-
-/* Mean and standard deviation. Sums of 2^31 pixels square and more would not fit: they are joined as all others. */
-static bool sum_exactly(const stf_band_statistics *s, uint32_t band, double *mean, double *deviation) {
-    uint64_t tiles = stf_geometry_tiles_per_plane(s->geometry), count = 0, squares = 0;
-    int64_t sum = 0;
-    for (uint64_t tile = 0; tile < tiles; tile++) {
-        const record *of = &s->records[tile * s->bands + band];
-        if (squares > UINT64_MAX - of->of.exact.squares)
-            return false;
-        count += of->count;
-        sum += of->of.exact.sum;
-        squares += of->of.exact.squares;
-    }
-    uint64_t size = sum < 0 ? 0 - (uint64_t)sum : (uint64_t)sum;
-    *mean = count > 0 ? (double)sum / (double)count : 0;
-    *deviation =
-        count > 0 ? sqrt(wide_difference(wide_product(squares, count), wide_product(size, size))) / (double)count : 0;
-    return true;
-}
-
-static void join_tiles(const stf_band_statistics *s, uint32_t band, double *mean, double *deviation) {
-    uint64_t tiles = stf_geometry_tiles_per_plane(s->geometry);
-    record all = {0};
-    for (uint64_t tile = 0; tile < tiles; tile++) {
-        const record *of = &s->records[tile * s->bands + band];
-        double count = (double)of->count;
-        if (of->count == 0)
-            continue;
-        if (s->is_exact) {
-            uint64_t size = of->of.exact.sum < 0 ? 0 - (uint64_t)of->of.exact.sum : (uint64_t)of->of.exact.sum;
-            double rest = wide_difference(wide_product(of->of.exact.squares, of->count), wide_product(size, size));
-            join(&all, of->count, (double)of->of.exact.sum / count, rest / count);
-        } else
-            join(&all, of->count, of->of.about.mean, of->of.about.squares);
-    }
-    *mean = all.of.about.mean;
-    *deviation = all.count > 0 ? sqrt(all.of.about.squares / (double)all.count) : 0;
-}
-
 static char **set_number(char **items, const char *name, double number) {
     char text[64];
     CPLsnprintf(text, sizeof text, "%.14g", number);
@@ -500,24 +356,14 @@ static char **set_percent(char **items, uint64_t count, uint64_t pixels) {
 }
 
 char **stf_band_statistics_items(const stf_band_statistics *s, uint32_t band) {
-    uint64_t tiles = stf_geometry_tiles_per_plane(s->geometry), count = 0;
-    double min = 0, max = 0, mean, deviation;
+    uint64_t tiles = stf_geometry_tiles_per_plane(s->geometry);
+    stf_tally_result all = stf_tally_join(s->records + band, (size_t)tiles, s->bands, s->is_exact);
     char **items = NULL;
-    for (uint64_t tile = 0; tile < tiles; tile++) {
-        const record *of = &s->records[tile * s->bands + band];
-        if (of->count == 0)
-            continue;
-        min = count == 0 || of->min < min ? of->min : min;
-        max = count == 0 || of->max > max ? of->max : max;
-        count += of->count;
+    if (all.count > 0) {
+        items = set_number(items, "STATISTICS_MINIMUM", all.min);
+        items = set_number(items, "STATISTICS_MAXIMUM", all.max);
+        items = set_number(items, "STATISTICS_MEAN", all.mean);
+        items = set_number(items, "STATISTICS_STDDEV", all.deviation);
     }
-    if (count > 0) {
-        if (!s->is_exact || !sum_exactly(s, band, &mean, &deviation))
-            join_tiles(s, band, &mean, &deviation);
-        items = set_number(items, "STATISTICS_MINIMUM", min);
-        items = set_number(items, "STATISTICS_MAXIMUM", max);
-        items = set_number(items, "STATISTICS_MEAN", mean);
-        items = set_number(items, "STATISTICS_STDDEV", deviation);
-    }
-    return set_percent(items, count, (uint64_t)s->geometry->width_px * s->geometry->height_px);
+    return set_percent(items, all.count, (uint64_t)s->geometry->width_px * s->geometry->height_px);
 }

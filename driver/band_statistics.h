@@ -1,9 +1,7 @@
 /* STATISTICS=YES: minimum, maximum, mean and standard deviation of each band, from the tiles as they come by.
  *
  * Each tile has a record of its own for each band; they are joined in the order of the tiles, once all are there. So the
- * figures depend on pixels and tiles alone: not on who looked at which tile, and when. Integers of 8 and 16 bits are
- * summed exactly; of all others each record has a mean and a sum of squares about it, joined by the formula of Chan,
- * Golub and LeVeque.
+ * figures depend on pixels and tiles alone: not on who looked at which tile, and when. How they are summed: tally.h.
  *
  * What counts is what counts for GDAL (of late: 3.10 does not look at masks): no NaN; not the band's nodata value; where it has none,
  * pixels of the dataset's mask, with an alpha that is not 0, and that do not have NODATA_VALUES in all bands. Of
