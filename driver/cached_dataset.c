@@ -6,6 +6,7 @@
 #include "account.h"
 #include "cpl_conv.h"
 #include "cpl_vsi.h"
+#include "lender.h"
 #include "messages.h"
 #include "options.h"
 #include "source.h"
@@ -17,11 +18,13 @@ struct stf_view {
     GDALDataType type; /* of all bands, or one that holds all; GDT_Unknown: there is none, and inner is read */
     uint64_t cap_bytes;
     bool cap_named, decode_by_gdal;
+    bool has_own_cap; /* MEMORY_CAP among its open options: it works in that, whoever else is there */
     uint32_t threads;
     bool warned;            /* of a cap below the floor */
     stf_account *account;   /* of the copy that it shares a cap with; NULL: none */
     stf_view_source source; /* what is read, while there is a cache */
     stf_budget *budget;
+    stf_loan *loan;   /* of a writer, whose cap what it holds is in; NULL: none */
     stf_lease *lease; /* of GDAL's cache, for a view by itself whose inner dataset is read through it */
     stf_unit_cache_job job;
     stf_unit_cache *cache;
@@ -82,6 +85,8 @@ static void let_go(stf_view *view) {
     view->lease = NULL;
     stf_budget_destroy(view->budget);
     view->budget = NULL;
+    stf_loan_end(view->loan);
+    view->loan = NULL;
 }
 
 static void describe_job(stf_view *view, const char *target) {
@@ -137,12 +142,23 @@ static void warn_of_floor(stf_view *view, uint64_t floor_bytes) {
     view->warned = true;
 }
 
-/* By itself, with a cap of its own. */
+/* Of a writer of this process, if there is one. */
+static bool take_loan(stf_view *view, uint64_t floor_bytes, uint64_t lease_bytes, uint64_t *cap_bytes, stf_error *err) {
+    uint64_t row_units = stf_unit_cache_row_units(&view->job, 1);
+    uint64_t wanted = stf_add(stf_unit_cache_wanted_bytes(&view->job, row_units, 2), lease_bytes);
+    if (!view->has_own_cap)
+        view->loan = stf_loan_take(floor_bytes, wanted, cap_bytes, err);
+    return view->loan || !err->number;
+}
+
+/* By itself: with a cap of its own, or in what a writer lends. */
 static bool work_alone(stf_view *view, stf_error *err) {
     if (!open_source(view, NULL, err))
         return false;
     uint64_t lease = view->source.lease_bytes, floor = stf_add(floor_of(view), lease);
     uint64_t cap = view->cap_bytes;
+    if (!take_loan(view, floor, lease, &cap, err))
+        return false;
     if (cap < floor) {
         warn_of_floor(view, floor);
         cap = floor;
@@ -245,12 +261,11 @@ static bool has_bands(const stf_view *view, const int *bands, int band_count) {
     return true;
 }
 
-static void go_on_with_all_bands(stf_view *view) {
+static void begin_anew(stf_view *view) {
     stf_unit_cache_figures told = stf_unit_cache_tell(view->cache);
     view->decodes_before += decodes_of(view);
     view->spilled_before += told.spill_bytes;
     view->read_back_before += told.spill_read_bytes;
-    view->all_bands = true;
     if (view->account)
         stf_account_quit(view->account, view);
     view->account = NULL;
@@ -264,8 +279,10 @@ bool stf_view_serves(stf_view *view, const int *bands, int band_count) {
     if (view->type == GDT_Unknown || stf_account_is_inner())
         return false;
     if (!has_bands(view, bands, band_count) && view->account == account &&
-        (!account || stf_account_is_probing(account, &probe_bytes)))
-        go_on_with_all_bands(view);
+        (!account || stf_account_is_probing(account, &probe_bytes))) {
+        view->all_bands = true;
+        begin_anew(view);
+    }
     if (view->account || account) {
         if (view->account == account)
             return has_bands(view, bands, band_count);
@@ -275,7 +292,11 @@ bool stf_view_serves(stf_view *view, const int *bands, int band_count) {
         if (!work_for(view, account, probe_bytes, &err))
             let_go(view);
         view->broken = err;
-    } else if (!view->cache) {
+        return true;
+    }
+    if (view->cache && !view->has_own_cap && !stf_loan_counts(view->loan) && stf_loan_is_offered())
+        begin_anew(view); /* a writer has come */
+    if (!view->cache) {
         begin_with(view, bands, band_count);
         if (!work_alone(view, &err))
             let_go(view);
@@ -379,6 +400,7 @@ stf_view *stf_view_create(GDALDatasetH inner, CSLConstList open_options) {
         view->type = common_type(inner);
         view->cap_bytes = memory.cap_bytes;
         view->cap_named = memory.cap_named;
+        view->has_own_cap = CSLFetchNameValue(open_options, "MEMORY_CAP") != NULL;
         view->threads = memory.threads;
         view->decode_by_gdal = memory.decode_by_gdal;
         return view;

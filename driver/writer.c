@@ -81,7 +81,8 @@ static bool begin(stf_writer *w, CSLConstList user_options, stf_error *err) {
                 describe(w, (CSLConstList)options, err);
     CSLDestroy(options);
     return done && stf_writer_describe_slots(w, err) && stf_writer_read_nodata(w, err) && stf_writer_plan(w, err) &&
-           stf_writer_take_memory(w, err) && stf_writer_start_workers(w, err) && open_file(w, err);
+           stf_writer_take_memory(w, err) && stf_writer_start_workers(w, err) && open_file(w, err) &&
+           stf_writer_offer_loans(w, err);
 }
 
 /* Programs look for the file that they have made: QGIS asks whether it may be written to before it has overviews built. */
@@ -95,6 +96,8 @@ static void give_name_back(const stf_writer *w) {
 }
 
 static void release(stf_writer *w) {
+    stf_lender_close(w->lender);
+    w->lender = NULL;
     stf_writer_destroy_mask(w);
     stf_writer_stop_workers(w);
     stf_tiff_file_abort(w->copy.file);
@@ -185,8 +188,10 @@ static CPLErr finish(stf_writer *w) {
     stf_error err = {0};
     if (w->done)
         return w->failed ? CE_Failure : CE_None;
+    stf_lender_enter(w->lender);
     w->done = true;
     bool done = write_file(w, &err);
+    stf_lender_leave(w->lender);
     if (done)
         warn_of_clipped(w);
     stf_writer_figures(w);
@@ -265,26 +270,29 @@ CPLErr stf_writer_flush(stf_writer *w) {
     stf_error err = {0};
     if (w->done)
         return w->failed ? CE_Failure : CE_None;
-    return stf_writer_drain(w, &err) && (!w->mask || stf_writer_drain(w->mask, &err)) ? CE_None
-                                                                                      : stf_writer_raise(w, &err);
+    stf_lender_enter(w->lender);
+    bool done = stf_writer_drain(w, &err) && (!w->mask || stf_writer_drain(w->mask, &err));
+    CPLErr result = done ? CE_None : stf_writer_raise(w, &err);
+    stf_lender_leave(w->lender);
+    return result;
 }
 
 CSLConstList stf_writer_figures(stf_writer *w) {
     if (w->done && w->figures)
         return (CSLConstList)w->figures;
+    stf_lender_enter(w->lender);
     uint64_t peak = stf_budget_peak_bytes(w->budget);
     const struct {
         const char *name;
         uint64_t value;
-    } figures[] = {{"CAP_BYTES", w->cap_bytes},
-                   {"REQUESTED_CAP_BYTES", w->copy.options.cap_bytes},
-                   {"FLOOR_BYTES", w->floor_bytes},
-                   {"PEAK_BYTES", peak > w->peak_before_bytes ? peak : w->peak_before_bytes},
-                   {"SPILL_BYTES", stf_writer_spilled_bytes(w)},
-                   {"REENCODED_TILES", w->reencoded},
-                   {"THREADS", w->thread_count ? w->thread_count : 1}};
+    } figures[] = {
+        {"CAP_BYTES", w->cap_bytes},       {"REQUESTED_CAP_BYTES", w->copy.options.cap_bytes},
+        {"FLOOR_BYTES", w->floor_bytes},   {"PEAK_BYTES", peak > w->peak_before_bytes ? peak : w->peak_before_bytes},
+        {"LENT_BYTES", w->lent_bytes},     {"SPILL_BYTES", stf_writer_spilled_bytes(w)},
+        {"REENCODED_TILES", w->reencoded}, {"THREADS", w->thread_count ? w->thread_count : 1}};
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         w->figures =
             CSLSetNameValue(w->figures, figures[i].name, CPLSPrintf(CPL_FRMT_GUIB, (GUIntBig)figures[i].value));
+    stf_lender_leave(w->lender);
     return (CSLConstList)w->figures;
 }

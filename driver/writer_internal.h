@@ -2,6 +2,7 @@
  *
  *   writer.c         making, finishing, and taking down
  *   writer_plan.c    what it takes of the cap
+ *   writer_loan.c    what it lends of the cap to views
  *   writer_mask.c    the mask, a writer within the writer: its account, its file, but tiles of its own
  *   writer_cog.c     LAYOUT=COG: from a plain file to one
  *   writer_window.c  windows of the caller's to and from tiles
@@ -14,6 +15,7 @@
 
 #include "copy.h"
 #include "cpl_multiproc.h"
+#include "lender.h"
 #include "messages.h"
 #include "spill.h"
 #include "writer.h"
@@ -72,6 +74,8 @@ struct stf_writer {
     char **cog_options;
     stf_budget *budget;
     uint64_t cap_bytes, floor_bytes, peak_before_bytes; /* that was before the cap was raised */
+    uint64_t lent_bytes;                                /* to views; in the account */
+    stf_lender *lender;                                 /* of a mask: the other one's */
     char **figures;
     stf_lease *lease; /* STREAMTIFF_LEASE=YES */
 
@@ -123,6 +127,10 @@ void stf_writer_give_memory(stf_writer *w);
 /* Everything but slots and encoders; so many slots. */
 uint64_t stf_writer_fixed_bytes(const stf_writer *w);
 uint64_t stf_writer_slots_bytes(const stf_writer *w, uint64_t slots);
+
+/* A cap that does not hold so much is raised, with a warning, or an error where it is strict. what: a noun. */
+bool stf_writer_raise_cap(stf_writer *w, uint64_t least_bytes, const char *what, stf_error *err);
+bool stf_writer_offer_loans(stf_writer *w, stf_error *err);
 
 /* --- mask and COG */
 

@@ -11,6 +11,7 @@ static void describe_mask(stf_writer *mask, const stf_writer *w) {
     mask->is_mask = true;
     mask->target = w->target;
     mask->budget = w->budget;
+    mask->lender = w->lender;
     mask->image = w->copy.mask.image;
     c->target = w->target;
     c->type = GDT_Byte;
@@ -31,17 +32,9 @@ static bool share_cap(stf_writer *w, stf_writer *mask, stf_error *err) {
         stf_add(stf_writer_fixed_bytes(w), stf_mul(w->thread_count ? w->thread_count : 1, w->encoder_bytes));
     uint64_t least = stf_add(stf_add(own, stf_writer_slots_bytes(mask, STF_WRITER_LEAST_SLOTS)),
                              stf_add(other, stf_writer_slots_bytes(w, STF_WRITER_LEAST_SLOTS)));
-    if (least > w->cap_bytes && w->copy.options.cap_strict)
-        return stf_fail(err, CPLE_AppDefined, "MEMORY_CAP is %.1f MB, but a mask beside the bands needs %.1f MB",
-                        (double)w->cap_bytes / 1048576.0, (double)least / 1048576.0);
-    if (least > w->cap_bytes) {
-        if (w->copy.options.cap_named)
-            CPLError(CE_Warning, CPLE_AppDefined, "MEMORY_CAP is raised from %.1f MB to %.1f MB for the mask",
-                     (double)w->cap_bytes / 1048576.0, (double)least / 1048576.0);
-        w->peak_before_bytes = stf_budget_peak_bytes(w->budget);
-        w->cap_bytes = w->floor_bytes = least;
-        stf_budget_set_cap(w->budget, least);
-    }
+    least = stf_add(least, w->lent_bytes);
+    if (!stf_writer_raise_cap(w, least, "a mask beside the bands", err))
+        return false;
     uint64_t rest = w->cap_bytes - least, each = stf_writer_slots_bytes(mask, 1);
     mask->slot_count = STF_WRITER_LEAST_SLOTS + rest / MASK_SHARE / each;
     if (mask->slot_count > mask->tile_count + STF_WRITER_LEAST_SLOTS)
@@ -61,7 +54,7 @@ static bool open_place(stf_writer *w, stf_writer *mask, stf_error *err) {
     return mask->copy.file != NULL;
 }
 
-CPLErr stf_writer_create_mask(stf_writer *w) {
+static CPLErr create_mask(stf_writer *w) {
     stf_error err = {0};
     if (w->mask || w->done) {
         CPLError(CE_Failure, CPLE_NotSupported, "This TIFF dataset has already a mask band");
@@ -82,6 +75,13 @@ CPLErr stf_writer_create_mask(stf_writer *w) {
         stf_writer_start_workers(mask, &err) && open_place(w, mask, &err))
         return CE_None;
     return stf_writer_raise(w, &err); /* for good: the file has lost its order */
+}
+
+CPLErr stf_writer_create_mask(stf_writer *w) {
+    stf_lender_enter(w->lender);
+    CPLErr result = create_mask(w);
+    stf_lender_leave(w->lender);
+    return result;
 }
 
 stf_writer *stf_writer_mask(const stf_writer *w) {

@@ -85,6 +85,22 @@ bool stf_writer_plan(stf_writer *w, stf_error *err) {
     return true;
 }
 
+bool stf_writer_raise_cap(stf_writer *w, uint64_t least_bytes, const char *what, stf_error *err) {
+    double cap = (double)w->cap_bytes / 1048576.0, least = (double)least_bytes / 1048576.0;
+    if (least_bytes <= w->cap_bytes)
+        return true;
+    if (w->copy.options.cap_strict)
+        return stf_fail(err, CPLE_AppDefined, "MEMORY_CAP is %.1f MB, but %s needs %.1f MB", cap, what, least);
+    if (w->copy.options.cap_named)
+        CPLError(CE_Warning, CPLE_AppDefined, "MEMORY_CAP is raised from %.1f MB to %.1f MB for %s", cap, least, what);
+    uint64_t peak = stf_budget_peak_bytes(w->budget);
+    if (peak > w->peak_before_bytes)
+        w->peak_before_bytes = peak;
+    w->cap_bytes = w->floor_bytes = least_bytes;
+    stf_budget_set_cap(w->budget, least_bytes);
+    return true;
+}
+
 bool stf_writer_take_memory(stf_writer *w, stf_error *err) {
     if (!w->budget)
         w->budget = stf_budget_create(w->cap_bytes);

@@ -178,7 +178,7 @@ static bool read_piece(stf_writer *w, const piece *p, stf_error *err) {
 
 /* --- the border -------------------------------------------------------------------------------- */
 
-static CPLErr run(stf_writer *w, const stf_writer_window *window, piece_visitor visit) {
+static CPLErr run_alone(stf_writer *w, const stf_writer_window *window, piece_visitor visit) {
     stf_error err = {0};
     if (w->failed)
         CPLError(CE_Failure, w->error.number, "%s", w->error.text);
@@ -187,6 +187,13 @@ static CPLErr run(stf_writer *w, const stf_writer_window *window, piece_visitor 
     if (w->nodata_changed && !(stf_writer_drain(w, &err) && stf_writer_read_nodata(w, &err)))
         return stf_writer_raise(w, &err);
     return visit_pieces(w, window, visit, &err) ? CE_None : stf_writer_raise(w, &err);
+}
+
+static CPLErr run(stf_writer *w, const stf_writer_window *window, piece_visitor visit) {
+    stf_lender_enter(w->lender);
+    CPLErr result = run_alone(w, window, visit);
+    stf_lender_leave(w->lender);
+    return result;
 }
 
 CPLErr stf_writer_write(stf_writer *w, const stf_writer_window *window) {

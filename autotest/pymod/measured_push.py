@@ -1,11 +1,13 @@
 """Pushes one raster through Create() in a process of its own and tells what that cost it: measured_push.py JOB, in JSON.
 
     {"target": path, "driver": name, "options": [creation options], "width": , "height": , "bands": , "type": GDAL's name,
-     "pattern": name of one of PATTERNS below, "cachemax_mb": GDAL's cache limit, left alone where not given}
+     "pattern": name of one of PATTERNS below, "cachemax_mb": GDAL's cache limit, left alone where not given,
+     "source": what the pixels are read from, window by window; made up where not given}
 
 Pixels are made while they are pushed, a window at a time, from one small block: what the program holds is a window. A small
 raster of the same kind goes before, as with measured_copy.py. Figures, on one line: wall_s, cpu_s, peak_rss_bytes above
-what the process had before, written_bytes (all of them), spill_bytes, file_bytes and crc of what is in the file. Linux only.
+what the process had before, written_bytes (all of them), spill_bytes, file_bytes and crc of what is in the file; of a source
+that is a view its figures, too. Linux only.
 """
 
 import ctypes
@@ -79,6 +81,16 @@ class Pixels:
         return self.block[lines, x + shift : x + shift + width]
 
 
+class Source:
+    """The pixels of a raster, opened as a program does that reads from one while it writes to another."""
+
+    def __init__(self, name):
+        self.dataset = gdal.Open(name)
+
+    def window(self, band, x, y, width, height):
+        return self.dataset.GetRasterBand(band + 1).ReadAsArray(x, y, width, height)
+
+
 def create(target, job, width, height):
     """A list with the dataset, so that clearing it closes the dataset."""
     data_type = gdal.GetDataTypeByName(job["type"])
@@ -101,6 +113,8 @@ def main(job):
         gdal.SetCacheMax(job["cachemax_mb"] << 20)
     small = dict(job, pattern="rasterio")
     pixels = Pixels(job["width"], job["type"])
+    if job.get("source"):  # what reads is loaded as well
+        gdal.Open(job["source"]).ReadRaster(0, 0, 1, 1)
     kept = create(job["target"] + ".warm.tif", small, 600, 600)
     write(kept[0], pixels, small, 600, 600)
     kept.clear()
@@ -110,7 +124,10 @@ def main(job):
     rss_kib, written = kib_of_status("VmRSS"), bytes_written()
     cpu_s, wall_s = time.process_time(), time.monotonic()
     kept = create(job["target"], job, job["width"], job["height"])
+    if job.get("source"):
+        pixels = Source(job["source"])
     write(kept[0], pixels, job, job["width"], job["height"])
+    view = pixels.dataset.GetMetadata("STREAMING") if job.get("source") else {}
     streaming = kept[0].GetMetadata("STREAMING") or {}
     kept.clear()
     figures = {
@@ -120,6 +137,7 @@ def main(job):
         "written_bytes": bytes_written() - written,
         "file_bytes": os.path.getsize(job["target"]),
         "streaming": streaming,
+        "view": view,
     }
     result = gdal.Open(job["target"])
     figures["crc"] = zlib.crc32(
