@@ -76,7 +76,7 @@ def write_vrts(folder, machine, rows, violations):
 
 def write_speed(folder, machine, rows):
     headings = ["copy", "asked MB", "side", "cap MB", "wall s", "CPU s", "peak MB", "MB read", "amplification"]
-    headings += ["wall ratio", "goal"]
+    headings += ["wall ratio", "CPU ratio", "goal"]
     lines = []
     for row in rows:
         for side in ("StreamTIFF", "GTiff"):
@@ -86,7 +86,7 @@ def write_speed(folder, machine, rows):
             line = [row["source"], row["asked_mb"], side] if ours else ["", "", side]
             line += [mb(median["cap_bytes"]), f"{median['wall_s']:.1f}", f"{median['cpu_s']:.1f}"]
             line += [mb(median["peak_rss_bytes"]), mb(median["read_bytes"]), f"{median['amplification']:.2f}"]
-            lines.append(line + ([f"**{row['ratio']:.2f}**", goal] if ours else ["", ""]))
+            lines.append(line + ([f"**{row['ratio']:.2f}**", f"{row['cpu_ratio']:.2f}", goal] if ours else ["", "", ""]))
     pairs = rows[0]["pairs"] if rows else 0
     note = f"NUM_THREADS=2, both sides in turn, {pairs} pair(s): medians. GTiff's cap is GDAL_CACHEMAX.\n"
     text = "\n".join([machine_line(machine), note, table(headings, lines)]) + "\n"
