@@ -133,3 +133,42 @@ def write_writer(folder, machine, rows, violations):
     (folder / "writer.md").write_text("\n".join(text) + "\n")
     document = {"machine": machine, "rows": rows, "violations": violations}
     (folder / "writer.json").write_text(json.dumps(document, indent=1))
+
+
+def write_profile(folder, machine, tool, rows):
+    kinds = list(rows[0]["shares"])
+    headings = ["copy", "start s", "copy s", *kinds, "**not work**"]
+    lines = []
+    for row in rows:
+        shares = [f"{row['shares'][kind]:.1%}" for kind in kinds]
+        lines.append([row["case"], f"{row['start_s']:.2f}", f"{row['copy_s']:.2f}", *shares, f"**{row['rest']:.1%}**"])
+    threads = []
+    for row in rows:
+        for number, thread in enumerate(row["threads"]):
+            times = [f"{thread[key]:.2f}" for key in ("lived_s", "computed_s", "queued_s", "slept_s")]
+            threads.append([row["case"] if number == 0 else "", "caller" if number == 0 else f"worker {number}", *times])
+    unit = "10^9 instructions" if tool == "valgrind" else "CPU seconds"
+    note = f"By {tool}, in {unit}; work is codec, predictor and operator (kernels, resampling); the process's start is apart.\n"
+    text = [machine_line(machine), note, table(headings, lines), ""]
+    text.append(table(["copy", "thread", "lived s", "computed s", "queued for a core s", "slept s"], threads))
+    (folder / "profile.md").write_text("\n".join(text) + "\n")
+    (folder / "profile.json").write_text(json.dumps({"machine": machine, "tool": tool, "rows": rows}, indent=1))
+
+
+def write_scaling(folder, machine, rows):
+    cores = [line["cores"] for line in rows[0]["cores"]]
+    headings = ["copy", "cap MB", *(f"{count} cores" for count in cores), f"at {cores[-1]}: encoders", "readers", "tiles"]
+    headings += ["what bounds it", "measured on 2", "without queueing"]
+    lines = []
+    for row in rows:
+        last = row["cores"][-1]
+        line = [row["case"], row["cap_mb"], *(f"{told['speed_up']:.1f}" for told in row["cores"])]
+        line += [last["plan"][key] for key in ("encoders", "readers", "slots")] + [last["bound"]]
+        measured = zip(*row["measured_s"]) if row["measured_s"] else ()
+        lines.append([*line, *(f"{one / two:.2f}" for one, two in measured)] if row["measured_s"] else [*line, "", ""])
+    steps = ["read_s", "fill_s", "encode_s", "commit_s"]
+    loads = [[row["case"], *(f"{1000 * row['load'][step]:.2f}" for step in steps), f"{row['load']['tail_s']:.2f}"] for row in rows[::2]]
+    text = [machine_line(machine), "Speed-up over one core, simulated from the profile's times; measured: on two cores over one.\n"]
+    text += [table(headings, lines), "", table(["copy", *(f"{step[:-2]} ms" for step in steps), "tail s"], loads)]
+    (folder / "scaling.md").write_text("\n".join(text) + "\n")
+    (folder / "scaling.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Measures StreamTIFF: memory matrix, neighbourhood operators, VRTs, speed beside GTiff and COG, pushes, and a chart beside both.
+"""Measures StreamTIFF: memory matrix, neighbourhood operators, VRTs, speed beside GTiff and COG, pushes, a chart beside both, a profile, and a model of more cores.
 
-    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,neighbours,vrts,speed,cog,writer,chart] [--sources NAMES]
+    run.py [--quick] [--out DIR] [--plugin DIR] [--only matrix,neighbours,vrts,speed,cog,writer,chart,profile,scaling] [--sources NAMES]
            [--threads 2,8,1] [--pairs N]
 
 Sources are made once in DIR (default: `benchmark` beside the plugin's folder; about 7 GB, 1 GB free for the work).
-Results go to DIR/results: matrix.md, neighbours.md, vrts.md, speed.md, cog.md, writer.md, chart.png, and the same as JSON. The exit code is 1 where
+Results go to DIR/results: matrix.md, neighbours.md, vrts.md, speed.md, cog.md, writer.md, chart.png, profile.md, scaling.md, and the same as JSON. The exit code is 1 where
 a promise was broken: peak RSS <= effective cap + 8 MiB, PEAK <= PREDICTED <= cap, amplification <= 1.02 (1.1 for a VRT whose windows share blocks; and a page of
 4096 bytes for each block that is not read right after its neighbour: C's files are read in pages), pixels as GTiff's,
 the same file from 1, 2 and 8 threads. Times are for reading; goals that were missed are named in the table.
@@ -20,7 +20,7 @@ import signal
 import sys
 import tempfile
 
-PARTS = ("matrix", "neighbours", "vrts", "speed", "cog", "writer", "chart")
+PARTS = ("matrix", "neighbours", "vrts", "speed", "cog", "writer", "chart", "profile", "scaling")
 
 
 def arguments():
@@ -61,8 +61,10 @@ def main():
     import cog
     import matrix
     import neighbours
+    import profile_copy
     import report
     import runner
+    import scaling
     import sources
     import speed
     import vrts
@@ -108,6 +110,15 @@ def main():
         points = chart.measure(all_sources, results, args.plugin, args.quick)
         (results / "chart.json").write_text(json.dumps({"machine": machine, "points": points}, indent=1))
         chart.draw(points, machine, results / "chart.png")
+    if {"profile", "scaling"} & set(args.only):
+        tool, rows = profile_copy.run(all_sources, results, args.plugin, args.quick)
+        if rows:
+            report.write_profile(results, machine, tool, rows)
+        if "scaling" in args.only and tool == "perf":
+            sizes = sources.QUICK if args.quick else sources.FULL
+            report.write_scaling(results, machine, scaling.run(rows, all_sources, sizes, results, args.plugin))
+        elif "scaling" in args.only:
+            print("SKIPPED: scaling: it needs the profile of perf")
     print(f"\nresults in {results}")
     print(f"{len(violations)} violations")
     return 1 if violations else 0
