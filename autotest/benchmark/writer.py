@@ -19,11 +19,12 @@ GOAL = 1.0  # wall time
 TILES = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "BIGTIFF=YES", "NUM_THREADS=2"]
 PATTERNS = ("rows", "last row second", "QGIS", "rasterio", "gdalwarp", "random")
 
-# Name, width, height, bands, type, predictor, cap in MB: all tiles of a row have room, or not all of them do.
+# Name, width, height, bands, type, predictor, cap in MB: all tiles of a row have room, or not all of them do. What a
+# pattern takes depends on the width; a few rows of tiles show it.
 RASTERS = (
-    ("float", 20000, 10000, 1, "Float32", 3, 256),
-    ("float", 20000, 10000, 1, "Float32", 3, 32),
-    ("rgb", 16000, 8000, 3, "Byte", 2, 128),
+    ("float", 20000, 3000, 1, "Float32", 3, 256),
+    ("float", 20000, 3000, 1, "Float32", 3, 32),
+    ("rgb", 16000, 3000, 3, "Byte", 2, 128),
 )
 QUICK_RASTERS = (("float", 5000, 2500, 1, "Float32", 3, 64), ("float", 5000, 2500, 1, "Float32", 3, 16))
 

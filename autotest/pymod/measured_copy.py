@@ -1,7 +1,7 @@
 """Makes one copy in a process of its own and tells what it cost the process: measured_copy.py JOB, both in JSON.
 
     {"source": path, "target": path, "options": [creation options], "translate": {arguments of gdal.Translate},
-     "dem": [mode, options of gdaldem ...] or null,
+     "dem": [mode, options of gdaldem ...] or null, "warp": {arguments of gdal.Warp} where it is given,
      "driver": "StreamTIFF" where not given, "cachemax_mb": GDAL's cache limit, left alone where not given}
 
 A small copy of the same kind goes before: it loads the plugin, the codec and PROJ, and starts what is started once,
@@ -39,6 +39,8 @@ def copy(source, target, job, translate):
     if job["dem"]:
         mode, *options = job["dem"]
         return gdal.DEMProcessing(target, source, mode, options=options, **arguments)
+    if job.get("warp"):
+        return gdal.Warp(target, source, **arguments, **job["warp"])
     return gdal.Translate(target, source, **arguments, **translate)
 
 

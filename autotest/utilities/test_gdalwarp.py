@@ -1,11 +1,15 @@
 """gdalwarp, as users type it: without Create() it hands over a warped VRT, or a file of its own for several sources."""
 
+import json
 import os
+import subprocess
+import sys
 
 import pytest
 import streamtiff
 import terrain
 from command_line import plan, run, succeeds
+from streamtiff import MEASURED_COPY, MIB, needs_true_rss
 
 TILED = ["TILED=YES", "BLOCKXSIZE=128", "BLOCKYSIZE=128", "COMPRESS=DEFLATE"]
 
@@ -62,3 +66,30 @@ def test_plan(tmp_path, folder):
     )
     assert code == 0
     assert "cap 64.0 MiB" in " ".join(plan(errors))
+
+
+@needs_true_rss
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+@pytest.mark.parametrize(
+    "cap_mb, warp",
+    [
+        # What gdalwarp may take by itself, it takes for files that it makes itself: here all that it holds is in the cap.
+        (32, {"dstSRS": "EPSG:32612", "resampleAlg": "cubic", "warpMemoryLimit": 2000, "multithread": True}),
+        (64, {"xRes": 40, "yRes": 40, "resampleAlg": "average"}),
+    ],
+    ids=["cubic", "average"],
+)
+def test_process_memory(tmp_path, cap_mb, warp):
+    """The cap is that of the whole process: the warper's buffers and what GDAL caches for it are in it."""
+    source = tmp_path / "big.tif"
+    terrain.make_terrain(source, 3000, 2000, "Float32", 1, ["TILED=YES", "COMPRESS=DEFLATE"])
+    job = {"source": str(source), "target": str(tmp_path / "out.tif"), "dem": None, "translate": {}, "warp": warp}
+    job.update(options=[f"MEMORY_CAP={cap_mb}MB", "MEMORY_CAP_STRICT=YES"], cachemax_mb=400)
+    process = subprocess.run([sys.executable, str(MEASURED_COPY), json.dumps(job)], capture_output=True, timeout=240)
+    assert process.returncode == 0, process.stderr
+    measured = json.loads(process.stdout.splitlines()[-1])
+    told = measured["streaming"]
+    assert int(told["PEAK_BYTES"]) <= int(told["PREDICTED_PEAK_BYTES"]) <= int(told["CAP_BYTES"]) == cap_mb * MIB
+    assert measured["peak_rss_bytes"] <= cap_mb * MIB + 8 * MIB
+    assert measured["cache_max_kept"]
+    assert measured["read_bytes"] <= 1.15 * os.path.getsize(source)  # each block once, and what opening it takes
