@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import qgis_session
 import streamtiff
+import tiff_tags
 from osgeo import gdal
 from qgis_session import WRITER, core
 
@@ -16,7 +17,7 @@ def qgis():
     qgis_session.begin()
 
 
-def hills(width=1230, height=777, bands=1, dtype="float32"):
+def hills(width=1230, height=1077, bands=1, dtype="float32"):
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     top = 120 if dtype == "uint8" else 900
     return [
@@ -72,10 +73,19 @@ def test_other_extent_and_resolution(tmp_path):
 
 def test_creation_options(tmp_path):
     source = derived.write(tmp_path / "source.tif", hills())
-    options = ["COMPRESS=ZSTD", "BLOCKXSIZE=256", "BLOCKYSIZE=128", "MEMORY_CAP=16MB"]
+    options = ["COMPRESS=ZSTD", "PREDICTOR=2", "BLOCKXSIZE=256", "BLOCKYSIZE=128", "BIGTIFF=YES", "MEMORY_CAP=16MB"]
+    told = []
+    gdal.PushErrorHandler(lambda _, number, text: told.append(text))
+    gdal.SetConfigOption("CPL_DEBUG", "StreamTIFF")
     dataset = same_as_gtiff(tmp_path, source, options=options)
+    gdal.SetConfigOption("CPL_DEBUG", None)
+    gdal.PopErrorHandler()
+    assert f"cap {16 << 20} bytes" in " ".join(told)
     assert dataset.GetRasterBand(1).GetBlockSize() == [256, 128]
     assert dataset.GetMetadataItem("COMPRESSION", "IMAGE_STRUCTURE") == "ZSTD"
+    data = (tmp_path / "ours.tif").read_bytes()
+    assert data[2] == 43  # a BigTIFF
+    assert tiff_tags.directories(data)[0][317][1] == (2,)  # the predictor
 
 
 def test_options_are_validated(tmp_path):
@@ -114,16 +124,18 @@ def test_pyramids(tmp_path, kind, image):
 
 
 def test_cancelled_export_leaves_a_valid_file(tmp_path):
-    source = derived.write(tmp_path / "source.tif", hills(2600, 1700))
-    feedback = core.QgsRasterBlockFeedback()
-    feedback.progressChanged.connect(lambda percent: percent > 30 and feedback.cancel())
-    target = tmp_path / "cancelled.tif"
-    assert qgis_session.export(source, target, WRITER, feedback=feedback) == core.QgsRasterFileWriter.WriteCanceled
-    dataset, whole = gdal.Open(str(target)), gdal.Open(source)
-    assert (dataset.RasterXSize, dataset.RasterYSize) == (2600, 1700)
-    window = (0, 0, 500, 500)
-    assert np.array_equal(dataset.ReadAsArray(*window), whole.ReadAsArray(*window))
-    assert not dataset.ReadAsArray(2100, 1200, 500, 500).any()
+    """What had come until then is in it, to the last pixel: what GTiff's has that was cancelled at the same place."""
+    source = qgis_session.layer(derived.write(tmp_path / "source.tif", hills(2600, 1700)))
+    targets = {WRITER: tmp_path / "cancelled.tif", "GTiff": tmp_path / "gtiff.tif"}
+    for driver, target in targets.items():
+        feedback = core.QgsRasterBlockFeedback()
+        feedback.progressChanged.connect(lambda percent, feedback=feedback: percent > 30 and feedback.cancel())
+        result = qgis_session.export(source, target, driver, feedback=feedback)
+        assert result == core.QgsRasterFileWriter.WriteCanceled
+    pixels = gdal.Open(str(targets[WRITER])).ReadAsArray()
+    assert pixels.shape == (1700, 2600)
+    assert np.array_equal(pixels, gdal.Open(str(targets["GTiff"])).ReadAsArray())
+    assert pixels[:500, :500].all() and not pixels[1200:, 2100:].any()
 
 
 def test_tif_files_stay_those_of_gtiff(tmp_path):
