@@ -202,20 +202,16 @@ static void run_span(const stf_kernel *kernel, const run_rows *at, uint32_t firs
     stf_kernel_run(kernel, &rows, end - first, result + first);
 }
 
-/* All pixels of a row as if none of them were special. */
+/* All pixels of a row as if none of them were special. (The first of the raster, which gdaldem's vector code leaves out, always is.) */
 static void run_row(const stf_derive *derive, const run_rows *at, bool has_nodata, float *result) {
     uint32_t vectors_px = derive->width_px < 2 ? 0 : (derive->width_px - 2) / VECTOR_PX * VECTOR_PX;
-    uint32_t right_px = at->x + at->width_px, first = at->x > 0 ? 0 : 1;
-    uint32_t end = (1 + vectors_px < right_px ? 1 + vectors_px : right_px);
-    if (!derive->shades_vectors || has_nodata || end <= at->x + first) {
-        run_span(&derive->kernel, at, 0, at->width_px, result);
-        return;
-    }
+    uint32_t end = 0;
+    if (derive->shades_vectors && !has_nodata && 1 + vectors_px > at->x)
+        end = 1 + vectors_px - at->x < at->width_px ? 1 + vectors_px - at->x : at->width_px;
     stf_kernel vectors = derive->kernel;
     vectors.sums_floats = true;
-    run_span(&derive->kernel, at, 0, first, result);
-    run_span(&vectors, at, first, end - at->x, result);
-    run_span(&derive->kernel, at, end - at->x, at->width_px, result);
+    run_span(&vectors, at, 0, end, result);
+    run_span(&derive->kernel, at, end, at->width_px, result);
 }
 
 static void run_inner_row(const stf_derive *derive, const run_rows *at, float *result) {
