@@ -5,6 +5,7 @@
  *   copy_views.c      ... and how much of it the views that the source pulls from get
  *   copy_mask.c       the same for masks, which are copied in passes of their own
  *   copy_pass.c       one run through the pipeline: the bands', or a band's of the mask
+ *   copy_passthrough.c  ... or their tiles taken from the source's file as they are
  *   copy_directory.c  the tags of the finished file
  *   copy_level.c      LAYOUT=COG: overviews that the source has, each in a pass of its own
  *   copy_overview.c   LAYOUT=COG: overviews that are computed on the way
@@ -23,6 +24,7 @@
 #include "lease.h"
 #include "levels.h"
 #include "options.h"
+#include "passthrough.h"
 #include "pipeline.h"
 #include "source.h"
 #include "sparse.h"
@@ -96,7 +98,8 @@ typedef struct stf_copy {
     stf_lease *lease;
     stf_account *account; /* what the views that the source pulls from share */
     stf_tiff_file *file;
-    bool directory_first; /* of the file: it is there already */
+    bool directory_first;         /* of the file: it is there already */
+    stf_passthrough *passthrough; /* tiles are copied as they are; NULL: they are not */
     stf_pipeline_result result;
     /* LAYOUT=COG. Images of the spool: 0, the levels from 1 on, and then the masks of them all. */
     stf_level levels[STF_MAX_LEVELS]; /* of overviews, the largest first */
@@ -144,6 +147,15 @@ bool stf_copy_set_length(stf_tag_list *tags, uint16_t tag, uint32_t value, stf_e
 bool stf_copy_set_shorts(stf_tag_list *tags, uint16_t tag, uint16_t value, uint32_t count, stf_error *err);
 /* Adds the tags of the structure and of the codec to the harvested ones. After the pixels. */
 bool stf_copy_set_structure(stf_copy *c, stf_error *err);
+
+/* After the format of the tiles is known: whether they are copied as they are. Fails where the options insist on it and they
+ * cannot be. */
+bool stf_copy_choose_passthrough(stf_copy *c, stf_error *err);
+/* True where nothing is made of the pixels: the bands need no source, and the plan is made here. */
+bool stf_copy_only_passes(const stf_copy *c);
+bool stf_copy_plan_passthrough(stf_copy *c, stf_error *err);
+/* Copies all tiles of the bands, row by row, plane by plane. */
+bool stf_copy_pass_tiles(stf_copy *c, double done_before, double done_by, stf_error *err);
 
 /* True where the dataset has a mask that is to be written. */
 bool stf_copy_has_mask(const stf_copy *c);

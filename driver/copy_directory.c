@@ -46,7 +46,7 @@ bool stf_copy_set_structure(stf_copy *c, stf_error *err) {
         const stf_tag *tag = &c->result.codec_tags.items[i];
         done = stf_tag_list_set(tags, tag->tag, tag->type, tag->count, tag->values, err);
     }
-    return done;
+    return done && (!c->passthrough || stf_passthrough_set_tags(c->passthrough, tags, err));
 }
 
 /* --- the tiling scheme of a COG ---------------------------------------------------------------- */

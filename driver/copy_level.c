@@ -80,6 +80,7 @@ static bool open_level(stf_copy *c, uint32_t number, stf_copy *level, stf_error 
     level->image = number;
     level->source = NULL;
     level->planes = NULL;
+    level->passthrough = NULL;
     level->raster.width_px = c->levels[number - 1].width_px;
     level->raster.height_px = c->levels[number - 1].height_px;
     level->options.tiled = true;

@@ -131,8 +131,9 @@ uint64_t stf_copy_places_bytes(const stf_copy *c) {
 static bool describe_demand(stf_copy *c, stf_error *err) {
     stf_mask *mask = &c->mask;
     const stf_source_info *info = &mask->source->info;
-    /* The mask of a COG is copied first, beside what the source of the bands keeps. */
-    uint64_t places = stf_add(stf_copy_places_bytes(c), c->options.is_cog ? c->told.kept_bytes : 0);
+    /* The mask of a COG is copied first, beside what the source of the bands keeps; tables of tiles that are copied as they are stay. */
+    bool beside = c->options.is_cog || c->passthrough;
+    uint64_t places = stf_add(stf_copy_places_bytes(c), beside ? c->told.kept_bytes : 0);
     mask->geometry.groups = info->groups;
     mask->geometry.group_count = info->group_count;
     if (!stf_copy_fill_demand(c, info, &mask->format, &mask->geometry, &mask->demand, err))

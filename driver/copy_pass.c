@@ -18,6 +18,7 @@ typedef struct copy_pass {
     const stf_discard *discard; /* the bands'; a mask loses nothing */
     const stf_copy_overviews *overviews;
     stf_band_statistics *statistics; /* NULL: none are gathered */
+    stf_passthrough *passthrough;    /* NULL: tiles are encoded */
 } copy_pass;
 
 static bool commit_tile(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err) {
@@ -72,6 +73,7 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
     job.progress = tell_progress;
     job.progress_data = pass;
     job.statistics = pass->statistics;
+    job.passthrough = pass->passthrough;
     job.overviews = pass->overviews->resample ? &pass->overviews->job : NULL;
     if (!stf_pipeline_run(&job, pass->result, err))
         return false;
@@ -82,6 +84,8 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
 }
 
 bool stf_copy_bands(stf_copy *c, double done_before, double done_by, stf_error *err) {
+    if (stf_copy_only_passes(c))
+        return stf_copy_pass_tiles(c, done_before, done_by, err);
     uint64_t planned_decodes = c->plan.decodes - c->mask.decodes - c->decodes_of_levels;
     copy_pass pass = {.copy = c,
                       .source = c->source,
@@ -98,7 +102,8 @@ bool stf_copy_bands(stf_copy *c, double done_before, double done_by, stf_error *
                       .result = &c->result,
                       .discard = &c->discard,
                       .overviews = &c->overviews,
-                      .statistics = c->statistics};
+                      .statistics = c->statistics,
+                      .passthrough = c->passthrough};
     bool done = run_pass(c, &pass, err);
     c->view_spill_bytes = stf_account_spilled_bytes(c->account);
     stf_source_destroy(c->source); /* its readers must not lie beside those of the mask */
@@ -127,6 +132,7 @@ static bool copy_mask_band(stf_copy *c, uint32_t band, double done_before, doubl
                       &mask->result,
                       NULL,
                       &mask->overviews,
+                      NULL,
                       NULL};
     bool done = run_pass(c, &pass, err);
     stf_copy_close_mask(c);

@@ -163,10 +163,9 @@ bool stf_copy_describe_planes(stf_copy *c, stf_error *err) {
     return true;
 }
 
-static bool describe_grids(stf_copy *c, stf_error *err) {
+static void describe_groups(stf_copy *c) {
     c->geometry.groups = c->source->info.groups;
     c->geometry.group_count = c->source->info.group_count;
-    return stf_copy_describe_planes(c, err);
 }
 
 bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const stf_tile_format *format,
@@ -201,12 +200,19 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     c->demand.cap_bytes = c->options.cap_bytes;
     c->demand.table_bytes = stf_add(c->demand.table_bytes, stf_copy_places_bytes(c));
     c->demand.table_bytes = stf_add(c->demand.table_bytes, stf_copy_statistics_bytes(c));
+    if (c->passthrough) {
+        uint64_t largest = stf_passthrough_largest_bytes(c->passthrough);
+        c->demand.table_bytes = stf_add(c->demand.table_bytes, stf_passthrough_kept_bytes(c->passthrough));
+        c->demand.slot_bytes = c->demand.slot_bytes > largest ? c->demand.slot_bytes : largest;
+    }
     stf_copy_add_overviews(c, &c->overviews, &c->demand);
     return true;
 }
 
 /* What would lower a floor, whichever part of it is the largest. */
 static const char *floor_advice(const stf_copy *c) {
+    if (!c->source)
+        return "the tables of its tiles are what takes it, or the largest of them";
     uint64_t tile = stf_add(c->demand.slot_bytes, c->demand.encoder_bytes);
     uint64_t source = stf_add(stf_add(c->demand.unit_bytes, c->demand.reader_bytes), c->plan.lease_bytes);
     if (c->source->info.kind == STF_SOURCE_ROWS)
@@ -264,20 +270,26 @@ static stf_source *create_source(stf_copy *c, stf_error *err) {
     return NULL;
 }
 
-bool stf_copy_describe_pass(stf_copy *c, stf_error *err) {
+static bool open_source(stf_copy *c, stf_error *err) {
     c->source = create_source(c, err);
-    return c->source && describe_grids(c, err) && describe_demand(c, err);
+    if (c->source)
+        describe_groups(c);
+    return c->source != NULL;
+}
+
+bool stf_copy_describe_pass(stf_copy *c, stf_error *err) {
+    if (!open_source(c, err))
+        return false;
+    return stf_copy_describe_planes(c, err) && describe_demand(c, err);
 }
 
 /* GTiff's own refusals come first; a format that the codec refuses fails before the first byte, too. */
 static bool describe_output(stf_copy *c, stf_error *err) {
     if ((c->options.is_cog && !stf_copy_find_levels(c, err)) || !stf_copy_harvest(c, err))
         return false;
-    c->source = create_source(c, err);
-    if (!c->source || !describe_grids(c, err))
-        return false;
     stf_copy_describe_tiles(c);
-    if (!describe_what_is_left_out(c, err))
+    if (!stf_copy_describe_planes(c, err) || !stf_copy_choose_passthrough(c, err) ||
+        (!stf_copy_only_passes(c) && !open_source(c, err)) || !describe_what_is_left_out(c, err))
         return false;
     stf_encoder *trial = stf_encoder_create(&c->format, err);
     if (!trial)
@@ -300,13 +312,21 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
     /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
     if (!c->lease)
         c->lease = stf_lease_begin(STF_PLANNING_LEASE_BYTES);
-    if (!describe_output(c, err) || !describe_demand(c, err))
+    if (!describe_output(c, err))
+        return false;
+    if (stf_copy_only_passes(c))
+        return stf_copy_plan_passthrough(c, err) && stf_copy_plan_mask(c, err) && agree_on_cap(c, err);
+    if (!describe_demand(c, err))
         return false;
     uint64_t own_bytes = c->demand.table_bytes;
     if (!stf_copy_plan_with_views(c, err))
         return false;
     stf_stats_debug_plan(&c->plan, &c->source->info);
     c->told = c->source->info;
+    if (c->passthrough) {
+        CPLDebug("StreamTIFF", "passthrough: tiles are copied as they are, and decoded for their overviews");
+        c->told.kept_bytes = stf_add(c->told.kept_bytes, stf_passthrough_kept_bytes(c->passthrough));
+    }
     c->mask.beside_bytes = c->demand.table_bytes - own_bytes;
     return stf_copy_plan_mask(c, err) && stf_copy_plan_levels(c, err) && agree_on_cap(c, err);
 }

@@ -139,6 +139,7 @@ static void release(stf_copy *c) {
     stf_tiff_file_abort(c->file);
     stf_spool_destroy(c->spool);
     stf_source_destroy(c->source);
+    stf_passthrough_close(c->passthrough);
     stf_copy_free_mask(c);
     GDALClose(c->masked);
     GDALClose(c->warped);
@@ -240,6 +241,7 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
                            c.result.spill_bytes + c.mask.spill_bytes + c.spilled_by_levels,
                            c.view_spill_bytes,
                            c.spool_bytes,
+                           c.passthrough ? stf_passthrough_count(c.passthrough) : 0,
                            !c.derive                          ? NULL
                            : stf_derive_runs_kernel(c.derive) ? "FAST"
                                                               : "GDAL"};

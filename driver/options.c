@@ -266,6 +266,19 @@ static bool parse_decoder(CSLConstList user_options, bool *decode_by_gdal, stf_e
            stf_fail(err, CPLE_IllegalArg, "DIRECT_DECODE=%s is neither AUTO nor NO.", text);
 }
 
+static bool parse_passthrough(CSLConstList user_options, stf_options *out, stf_error *err) {
+    const char *text = CSLFetchNameValueDef(user_options, "PASSTHROUGH", "AUTO");
+    bool yes = false;
+    out->passthrough = STF_PASSTHROUGH_AUTO;
+    out->asks_anew = stf_options_ask_anew(user_options, &out->codec);
+    if (EQUAL(text, "AUTO"))
+        return true;
+    if (!stf_options_get_bool(user_options, "PASSTHROUGH", &yes, NULL))
+        return stf_fail(err, CPLE_IllegalArg, "PASSTHROUGH=%s is not one of AUTO, YES and NO.", text);
+    out->passthrough = yes ? STF_PASSTHROUGH_YES : STF_PASSTHROUGH_NO;
+    return true;
+}
+
 static bool parse_cap(CSLConstList user_options, stf_options *out, stf_error *err) {
     const uint64_t usable_bytes = stf_platform_usable_memory();
     const char *name = "MEMORY_CAP";
@@ -339,7 +352,7 @@ static bool parse_cog(CSLConstList user_options, const stf_raster *raster, stf_o
     CSLDestroy(list);
     out->swapped = false; /* a COG is little-endian, whatever the configuration says */
     out->internal_mask = out->internal_only = true;
-    return done && stf_options_parse_cog(user_options, raster, out, err);
+    return done && parse_passthrough(user_options, out, err) && stf_options_parse_cog(user_options, raster, out, err);
 }
 
 bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_options *out, stf_error *err) {
@@ -351,7 +364,7 @@ bool stf_options_parse(CSLConstList user_options, const stf_raster *raster, stf_
     out->internal_only = out->internal_only || out->is_cog;
     if (out->is_cog)
         return parse_cog(user_options, raster, out, err);
-    if (!parse_names_of_gtiff(user_options, raster, out, err))
+    if (!parse_names_of_gtiff(user_options, raster, out, err) || !parse_passthrough(user_options, out, err))
         return false;
     const char *bits = CSLFetchNameValue(user_options, "DISCARD_LSB");
     out->discard_lsb = bits ? CPLStrdup(bits) : NULL;

@@ -59,6 +59,12 @@ typedef enum {
     STF_STATISTICS_NO    /* left out */
 } stf_statistics;
 
+typedef enum {
+    STF_PASSTHROUGH_AUTO, /* tiles of the source are copied as they are where they are what would be written */
+    STF_PASSTHROUGH_YES,  /* ... or the copy fails */
+    STF_PASSTHROUGH_NO
+} stf_passthrough_mode;
+
 /* What only LAYOUT=COG has. */
 typedef struct stf_cog_options {
     stf_overviews overviews;
@@ -88,11 +94,13 @@ typedef struct stf_options {
     bool streamable;     /* STREAMABLE_OUTPUT=YES: the directory comes first, and the tiles in their order */
     bool sparse_ok;      /* tiles that are all nodata, or 0 without it, are left out */
     bool decode_by_gdal; /* DIRECT_DECODE=NO */
-    char *discard_lsb;   /* DISCARD_LSB as it was given (owned): it is read when the samples are known; or NULL */
-    uint32_t threads;    /* >= 1, ALL_CPUS resolved */
-    bool cap_named;      /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
-    uint64_t cap_bytes;  /* the cap asked for, or the default where none was */
-    bool cap_strict;     /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
+    stf_passthrough_mode passthrough;
+    const char *asks_anew; /* the first option given that asks for tiles encoded anew, such as a level; NULL: none */
+    char *discard_lsb;     /* DISCARD_LSB as it was given (owned): it is read when the samples are known; or NULL */
+    uint32_t threads;      /* >= 1, ALL_CPUS resolved */
+    bool cap_named;        /* MEMORY_CAP or STREAMTIFF_MEMORY_CAP was given */
+    uint64_t cap_bytes;    /* the cap asked for, or the default where none was */
+    bool cap_strict;       /* MEMORY_CAP_STRICT=YES: fail instead of raising the cap */
     char **
         gtiff_options; /* what the template file needs of the user's options (owned), GTiff's names and values, or COG's */
 } stf_options;

@@ -200,6 +200,34 @@ bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster
            parse_max_z_error(user_options, codec, err);
 }
 
+const char *stf_options_ask_anew(CSLConstList user_options, const stf_codec *codec) {
+    const bool deflates =
+        codec->compression == COMPRESSION_ADOBE_DEFLATE || codec->lerc_second_stage == LERC_ADD_COMPRESSION_DEFLATE;
+    const bool zstd = codec->compression == COMPRESSION_ZSTD || codec->lerc_second_stage == LERC_ADD_COMPRESSION_ZSTD;
+    const bool lzma = codec->compression == COMPRESSION_LZMA, jpeg = codec->compression == COMPRESSION_JPEG;
+    const bool webp = codec->compression == COMPRESSION_WEBP;
+    const struct {
+        const char *name;
+        bool is_of_codec;
+    } options[] = {
+        {"LEVEL", deflates || zstd || lzma},
+        {"ZLEVEL", deflates},
+        {"ZSTD_LEVEL", zstd},
+        {"LZMA_PRESET", lzma},
+        {"QUALITY", jpeg || webp},
+        {"JPEG_QUALITY", jpeg},
+        {"JPEGTABLESMODE", jpeg},
+        {"WEBP_LEVEL", webp},
+        {"WEBP_LOSSLESS", webp},
+        {"MAX_Z_ERROR", codec->compression == COMPRESSION_LERC},
+        {"DISCARD_LSB", true},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].is_of_codec && CSLFetchNameValue(user_options, options[i].name) != NULL)
+            return options[i].name;
+    return NULL;
+}
+
 static bool check_jpeg(const stf_options *options, const stf_raster *raster, stf_error *err) {
     if (options->sample_bits != 8 && options->sample_bits != 12) /* 12: where libtiff and libjpeg can */
         return stf_fail(err, CPLE_NotSupported, "COMPRESS=JPEG is for samples of 8 or 12 bits, and these have %u.",

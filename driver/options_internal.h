@@ -22,6 +22,9 @@ bool stf_options_parse_codec(CSLConstList user_options, const stf_raster *raster
 /* Bits of a sample in the file, as GTiff understands NBITS; GTiff itself warns of what it does not (the template). */
 uint32_t stf_options_sample_bits(CSLConstList user_options, const stf_raster *raster);
 
+/* The first of the options that changes what this codec makes of pixels, or the pixels; NULL: none is there. */
+const char *stf_options_ask_anew(CSLConstList user_options, const stf_codec *codec);
+
 /* GTiff's name of the codec. */
 const char *stf_options_codec_name(const stf_codec *codec);
 

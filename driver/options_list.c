@@ -77,6 +77,11 @@ static const option_entry option_entries[] = {
     {"DIRECT_DECODE", "string-select", "AUTO", NULL, NULL, "AUTO|NO",
      "Whether blocks of a plain GeoTIFF are read and decoded without GDAL (AUTO: where that gives the same pixels)",
      COMPRESSION_NONE},
+    {"PASSTHROUGH", "string-select", "AUTO", NULL, NULL, "AUTO|YES|NO",
+     "Whether tiles of a plain GeoTIFF are copied as they are, compressed, instead of being decoded and encoded again. "
+     "AUTO: where they are what would be written, and no level or quality was asked for; YES: fail where that cannot "
+     "be",
+     COMPRESSION_NONE},
     {"DERIVE", "string", NULL, NULL, NULL, NULL,
      "What to write instead of the source: a command line of gdaldem without its files, such as slope -s 111120, or "
      "color-relief COLOURS -alpha. Computed window by window, each block of the source is decoded once",

@@ -163,10 +163,15 @@ static void discard_bits(const stf_pipeline *p, const stf_tile_job *job, void *s
         stf_discard_apply(p->job->discard, plane->first_band, plane->bands, samples, count);
 }
 
+/* The tile is one of the source's, as it is; what is not there is made like any other. */
+static bool is_passed(const stf_pipeline *p, const stf_tile_job *job) {
+    return p->job->passthrough && stf_passthrough_has(p->job->passthrough, job->tile);
+}
+
 /* Under the lock: a tile that came as one value may need neither slot nor encoder. */
 static bool needs_no_slot(stf_pipeline *p, stf_tile_job *job) {
     const stf_tile_format *format = p->job->format;
-    if (job->slot != STF_NO_SLOT || !stf_assembly_uniform(p->assembly, job->tile, &job->value))
+    if (job->slot != STF_NO_SLOT || is_passed(p, job) || !stf_assembly_uniform(p->assembly, job->tile, &job->value))
         return false;
     stf_window valid = stf_geometry_tile_window(p->job->geometry, job->tile);
     job->rows = format->tiled ? format->height_px : valid.height;
@@ -179,17 +184,24 @@ static bool needs_no_slot(stf_pipeline *p, stf_tile_job *job) {
     return true;
 }
 
+static size_t samples_of(const stf_pipeline *p, const stf_tile_job *job) {
+    return p->job->geometry->planes[stf_geometry_tile_plane(p->job->geometry, job->tile)].bands;
+}
+
+static bool is_left_out(const stf_pipeline *p, stf_tile_job *job) {
+    stf_window valid = stf_geometry_tile_window(p->job->geometry, job->tile);
+    if (!stf_sparse_omits(&p->job->sparse, stf_pool_item(p->slots, job->slot), &valid, p->job->format->width_px,
+                          samples_of(p, job)))
+        return false;
+    leave_out(job);
+    return true;
+}
+
 /* Makes a tile that lies in its slot ready to be encoded: true where there is nothing to encode. */
-static bool is_done_already(stf_pipeline *p, stf_tile_job *job) {
+static bool is_known_constant(stf_pipeline *p, stf_tile_job *job) {
     const stf_geometry *geometry = p->job->geometry;
     void *pixels = stf_pool_item(p->slots, job->slot);
-    stf_window valid = stf_geometry_tile_window(geometry, job->tile);
-    size_t row_px = p->job->format->width_px;
-    size_t samples = geometry->planes[stf_geometry_tile_plane(geometry, job->tile)].bands;
-    if (stf_sparse_omits(&p->job->sparse, pixels, &valid, row_px, samples)) {
-        leave_out(job);
-        return true;
-    }
+    size_t row_px = p->job->format->width_px, samples = samples_of(p, job);
     discard_bits(p, job, pixels, row_px * job->rows * samples);
     job->constant = stf_uniform_of_pixels(pixels, samples * geometry->sample_bytes, row_px * job->rows, &job->value);
     if (!job->constant)
@@ -208,6 +220,19 @@ static bool encode_pixels(stf_pipeline *p, uint32_t number, stf_tile_job *job, s
                               &job->encoded_bytes, err);
 }
 
+static bool pass(stf_pipeline *p, stf_tile_job *job, stf_error *err) {
+    void *room = stf_pool_item(p->slots, job->slot);
+    job->encoded = room;
+    return stf_passthrough_read(p->job->passthrough, job->tile, room, (size_t)p->job->demand->slot_bytes,
+                                &job->encoded_bytes, err);
+}
+
+static bool make_bytes(stf_pipeline *p, uint32_t number, stf_tile_job *job, stf_error *err) {
+    if (is_left_out(p, job))
+        return true;
+    return is_passed(p, job) ? pass(p, job, err) : is_known_constant(p, job) || encode_pixels(p, number, job, err);
+}
+
 /* Without the lock. value: see add_to_overviews. These come first: the tile is encoded in its place, and what DISCARD_LSB
  * takes from it is in neither. */
 static bool encode(stf_pipeline *p, uint32_t number, stf_tile_job *job, bool no_slot, const stf_uniform *value,
@@ -216,7 +241,7 @@ static bool encode(stf_pipeline *p, uint32_t number, stf_tile_job *job, bool no_
     bool done =
         (no_slot || stf_assembly_finish(p->assembly, job->tile, job->slot, p->job->format->tiled, &job->rows, err)) &&
         add_to_statistics(p, job, value, err) && add_to_overviews(p, number, job, value, err) &&
-        (no_slot || is_done_already(p, job) || encode_pixels(p, number, job, err));
+        (no_slot || make_bytes(p, number, job, err));
     stf_messages_end();
     return done;
 }

@@ -47,6 +47,7 @@ bool stf_platform_is_memory_backed(const char *path);
 typedef struct stf_platform_open {
     uint64_t device, inode; /* of the file that path names now */
     uint32_t same;          /* descriptors on that file */
+    uint32_t writable;      /* of those, the ones that it could be written to by */
     uint32_t alike;         /* descriptors on other files of the same size: one of them may have had the name before */
 } stf_platform_open;
 /* False where it cannot be told: no such file, or one that is no file of the system's (/vsimem/ has no numbers by which

@@ -15,6 +15,7 @@
 
 #if !defined(_WIN32)
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #endif
 
@@ -50,10 +51,13 @@ bool stf_platform_open_files(const char *path, stf_platform_open *found) {
     for (struct dirent *entry; (entry = readdir(list)) != NULL;) {
         if (entry->d_name[0] == '.' || fstat(atoi(entry->d_name), &other) != 0 || !S_ISREG(other.st_mode))
             continue;
-        if (other.st_dev == wanted.st_dev && other.st_ino == wanted.st_ino)
-            found->same++;
-        else if (other.st_size == wanted.st_size)
-            found->alike++;
+        if (other.st_dev != wanted.st_dev || other.st_ino != wanted.st_ino) {
+            found->alike += other.st_size == wanted.st_size ? 1 : 0;
+            continue;
+        }
+        int flags = fcntl(atoi(entry->d_name), F_GETFL);
+        found->same++;
+        found->writable += flags == -1 || (flags & O_ACCMODE) != O_RDONLY ? 1 : 0;
     }
     closedir(list);
     return true;

@@ -54,6 +54,7 @@ typedef struct stf_source_info {
     bool parallel_read;
     bool may_be_constant;     /* units may come as one value, without pixels, also those not told by constants */
     stf_constants constants;  /* units that come as one value, without pixels */
+    bool never_decoded;       /* of a copy that takes tiles as they are: there is no source */
     bool decoded_directly;    /* blocks are decoded without GDAL */
     bool decodes_are_counted; /* stf_source_blocks_decoded counts; else the plan's figure is all there is */
     uint64_t unit_bytes, reader_bytes, reader_lease_bytes, lease_bytes;

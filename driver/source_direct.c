@@ -32,16 +32,30 @@ struct stf_direct {
 
 /* --- what can be read so ----------------------------------------------------------------------- */
 
-static const char *compression_name(uint16_t compression) {
+/* name: as GDAL shows it; NULL: none. */
+static bool is_named(uint16_t compression, const char *name) {
     switch (compression) {
     case COMPRESSION_NONE:
-        return "NONE";
+        return !name || EQUAL(name, "NONE");
     case COMPRESSION_LZW:
-        return "LZW";
+        return name && EQUAL(name, "LZW");
     case COMPRESSION_ZSTD:
-        return "ZSTD";
+        return name && EQUAL(name, "ZSTD");
+    case COMPRESSION_DEFLATE:
+    case COMPRESSION_ADOBE_DEFLATE:
+        return name && EQUAL(name, "DEFLATE");
+    case COMPRESSION_PACKBITS:
+        return name && EQUAL(name, "PACKBITS");
+    case COMPRESSION_LZMA:
+        return name && EQUAL(name, "LZMA");
+    case COMPRESSION_LERC: /* and a second stage */
+        return name && STARTS_WITH_CI(name, "LERC");
+    case COMPRESSION_JPEG:
+        return name && (EQUAL(name, "JPEG") || EQUAL(name, "YCbCr JPEG"));
+    case COMPRESSION_WEBP:
+        return name && EQUAL(name, "WEBP");
     default:
-        return "DEFLATE";
+        return false;
     }
 }
 
@@ -65,6 +79,8 @@ static bool is_understood(const stf_tiff_index *index, const char **why) {
         index->sample_format == SAMPLEFORMAT_IEEEFP && (index->sample_bits == 32 || index->sample_bits == 64);
     if (!stf_block_decoder_knows(index->compression))
         *why = "its compression is left to GDAL";
+    else if (index->photometric > PHOTOMETRIC_PALETTE)
+        *why = "its colours are not stored as they are shown";
     else if (is_complex && (index->swapped || index->predictor != PREDICTOR_NONE))
         *why = "its complex samples are swapped, or have a predictor";
     else if (index->sample_bits > 64 && !is_complex)
@@ -119,7 +135,7 @@ static bool is_shown_by(const stf_tiff_index *index, GDALDatasetH dataset) {
     const char *interleave = GDALGetMetadataItem(dataset, "INTERLEAVE", "IMAGE_STRUCTURE");
     if ((uint32_t)GDALGetRasterXSize(dataset) != index->width_px ||
         (uint32_t)GDALGetRasterYSize(dataset) != index->height_px || GDALGetRasterCount(dataset) != index->bands ||
-        !EQUAL(compression ? compression : "NONE", compression_name(index->compression)) ||
+        !is_named(index->compression, compression) ||
         (index->bands > 1 && (!interleave || !EQUAL(interleave, index->planes_apart ? "BAND" : "PIXEL"))))
         return false;
     for (uint32_t b = 0; b < index->bands; b++) {
@@ -151,16 +167,6 @@ static size_t pages_bytes(const stf_direct *direct) {
     return direct->raw_bytes + direct->decoded_bytes + direct->scratch_bytes;
 }
 
-/* Before TIFF 6 codes were packed from the other end: such a block begins with the clearing code the other way round. */
-static bool is_old_lzw(const stf_direct *direct) {
-    unsigned char head[2];
-    for (uint64_t block = 0; direct->index.compression == COMPRESSION_LZW && block < direct->index.blocks; block++)
-        if (stf_tiff_index_is_sound(&direct->index, block) && direct->index.counts[block] >= sizeof head)
-            return stf_platform_file_read(direct->file, direct->index.offsets[block], head, sizeof head) &&
-                   head[0] == 0 && (head[1] & 1) != 0;
-    return false;
-}
-
 /* Of blocks that are stored as they are GDAL may read more than the bytes that they are said to have: such tables are seen. */
 static bool has_short_blocks(const stf_tiff_index *index) {
     uint64_t row_bytes = stf_tiff_index_block_bytes(index) / index->block_rows;
@@ -174,32 +180,54 @@ static bool has_short_blocks(const stf_tiff_index *index) {
     return false;
 }
 
+/* Before TIFF 6 codes were packed from the other end: such a block begins with the clearing code the other way round. */
+static bool is_old_lzw(const stf_tiff_index *index, stf_platform_file *file) {
+    unsigned char head[2];
+    for (uint64_t block = 0; index->compression == COMPRESSION_LZW && block < index->blocks; block++)
+        if (stf_tiff_index_is_sound(index, block) && index->counts[block] >= sizeof head)
+            return stf_platform_file_read(file, index->offsets[block], head, sizeof head) && head[0] == 0 &&
+                   (head[1] & 1) != 0;
+    return false;
+}
+
+static bool is_as_told(GDALDatasetH dataset, const stf_tiff_index *index, stf_platform_file *file, const char **why) {
+    if (!is_shown_by(index, dataset))
+        *why = "what GDAL says of it does not agree with its directory";
+    else if (has_short_blocks(index))
+        *why = "its blocks have other sizes than such blocks can have";
+    else if (is_old_lzw(index, file))
+        *why = "its LZW is of the old kind";
+    else
+        return true;
+    return false;
+}
+
+stf_platform_file *stf_direct_open_file(GDALDatasetH dataset, const stf_platform_open *found, stf_tiff_index *index,
+                                        const char **why) {
+    *why = "its file is another one by now";
+    memset(index, 0, sizeof *index);
+    stf_platform_file *file = stf_platform_file_open(GDALGetDescription(dataset), found);
+    if (!file)
+        return NULL;
+    bool done = is_opened_plainly(dataset);
+    if (!done)
+        *why = "it was opened with options that may change pixels";
+    done = done && stf_tiff_index_read(file, index, why) && is_as_told(dataset, index, file, why);
+    if (done)
+        return file;
+    stf_tiff_index_free(index);
+    stf_platform_file_close(file);
+    return NULL;
+}
+
 stf_direct *stf_direct_open(GDALDatasetH dataset, const stf_platform_open *found, const char **why) {
     stf_direct *direct = VSICalloc(1, sizeof *direct);
     *why = "there is no memory";
     if (!direct)
         return NULL;
     direct->name = GDALGetDescription(dataset);
-    *why = "its file is another one by now";
-    direct->file = stf_platform_file_open(direct->name, found);
-    bool done = direct->file != NULL;
-    if (done && !is_opened_plainly(dataset)) {
-        *why = "it was opened with options that may change pixels";
-        done = false;
-    }
-    done = done && stf_tiff_index_read(direct->file, &direct->index, why) && is_understood(&direct->index, why);
-    if (done && !is_shown_by(&direct->index, dataset)) {
-        *why = "what GDAL says of it does not agree with its directory";
-        done = false;
-    }
-    if (done && has_short_blocks(&direct->index)) {
-        *why = "its blocks have other sizes than such blocks can have";
-        done = false;
-    }
-    if (done && is_old_lzw(direct)) {
-        *why = "its LZW is of the old kind";
-        done = false;
-    }
+    direct->file = stf_direct_open_file(dataset, found, &direct->index, why);
+    bool done = direct->file != NULL && is_understood(&direct->index, why);
     if (done) {
         measure(direct);
         *why = "there is no memory for a reader";

@@ -20,6 +20,12 @@
 extern "C" {
 #endif
 
+/* The file that a dataset of GTiff has open, read-only, and where its blocks lie, whatever their codec: all that GDAL tells of
+ * the dataset agrees with it. found: the file that it is known to have open. NULL: it cannot be read so, and why
+ * says what is in the way. Closed, and the index freed, by the caller. Calling thread. */
+stf_platform_file *stf_direct_open_file(GDALDatasetH dataset, const stf_platform_open *found, stf_tiff_index *index,
+                                        const char **why);
+
 typedef struct stf_direct stf_direct;
 
 /* dataset: of GTiff, read-only. found: the file that it is known to have open. NULL: it cannot be, and why says what is in

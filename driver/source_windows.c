@@ -18,6 +18,7 @@
 #include "cpl_string.h"
 #include "cpl_vsi.h"
 #include "messages.h"
+#include "plain_vrt.h"
 #include "platform.h"
 #include "source.h"
 #include "underlay.h"
@@ -166,44 +167,14 @@ static bool describe(stf_source *source, windows_state *state) {
 
 /* --- a plain VRT ------------------------------------------------------------------------------- */
 
-static bool shows_all(const stf_under_axis *axis, uint32_t vrt_px, uint32_t source_px) {
-    return axis->begin == 0 && axis->end == vrt_px && vrt_px == source_px && axis->scale == 1 && axis->offset == 0 &&
-           axis->inner == 0 && axis->outer == 0;
-}
-
-/* One whole raster, shown unchanged band by band. */
-static bool is_plain(GDALDatasetH vrt, const stf_underlay *underlay) {
-    const stf_under_layer *layer = &underlay->lists[0].items[0];
-    const stf_under_grid *grid = &underlay->grids[layer->grid];
-    return underlay->lists[0].count == 1 && grid->list == STF_UNDER_FILE && layer->simple &&
-           layer->bands == (uint32_t)GDALGetRasterCount(vrt) &&
-           shows_all(&layer->x, (uint32_t)GDALGetRasterXSize(vrt), grid->width_px) &&
-           shows_all(&layer->y, (uint32_t)GDALGetRasterYSize(vrt), grid->height_px);
-}
-
-/* Opens what a plain VRT shows; NULL: leave the VRT as it is. */
-static GDALDatasetH unwrap(GDALDatasetH vrt, const char *path) {
-    stf_platform_open file;
-    if (!stf_platform_open_files(path, &file) || file.alike > 0)
-        return NULL; /* the VRT may have an older file of that name open, and shows that one */
-    CPLPushErrorHandler(CPLQuietErrorHandler);
-    GDALDatasetH inner = GDALOpenEx(path, GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_INTERNAL, NULL, NULL, NULL);
-    CPLPopErrorHandler();
-    CPLErrorReset();
-    if (!inner)
-        return NULL;
-    GDALDriverH driver = GDALGetDatasetDriver(inner);
-    bool same = driver && !EQUAL(GDALGetDriverShortName(driver), "VRT") &&
-                GDALGetRasterXSize(inner) == GDALGetRasterXSize(vrt) &&
-                GDALGetRasterYSize(inner) == GDALGetRasterYSize(vrt) &&
-                GDALGetRasterCount(inner) == GDALGetRasterCount(vrt);
-    for (int band = 1; same && band <= GDALGetRasterCount(vrt); band++)
-        same = GDALGetRasterDataType(GDALGetRasterBand(inner, band)) ==
-               GDALGetRasterDataType(GDALGetRasterBand(vrt, band));
-    if (same)
-        return inner;
-    GDALClose(inner);
-    return NULL;
+/* One whole raster, shown unchanged. */
+static bool shows_all(GDALDatasetH vrt, const stf_underlay *underlay) {
+    uint32_t x, y;
+    if (!stf_plain_vrt_shows(vrt, underlay, &x, &y))
+        return false;
+    const stf_under_grid *grid = &underlay->grids[underlay->lists[0].items[0].grid];
+    return x == 0 && y == 0 && (uint32_t)GDALGetRasterXSize(vrt) == grid->width_px &&
+           (uint32_t)GDALGetRasterYSize(vrt) == grid->height_px;
 }
 
 /* --- the source -------------------------------------------------------------------------------- */
@@ -258,8 +229,8 @@ bool stf_source_init_windows(stf_source *source, bool *fits, stf_error *err) {
                                   : stf_underlay_read(source->dataset, 1, bands);
     if (!underlay)
         return true;
-    if (!mask && is_plain(source->dataset, underlay)) {
-        source->unwrapped = unwrap(source->dataset, underlay->grids[underlay->lists[0].items[0].grid].path);
+    if (!mask && shows_all(source->dataset, underlay)) {
+        source->unwrapped = stf_plain_vrt_open(source->dataset, underlay);
         if (source->unwrapped) {
             source->dataset = source->unwrapped;
             stf_underlay_free(underlay);

@@ -15,7 +15,10 @@ char **stf_stats_metadata(const stf_stats *stats) {
     list = set_number(list, "PEAK_BYTES", stats->peak_bytes);
     list = set_number(list, "PREDICTED_PEAK_BYTES", plan->predicted_peak_bytes);
     list = CSLSetNameValue(list, "SOURCE_KIND", stf_source_kind_name(stats->source->kind));
-    list = CSLSetNameValue(list, "DECODER", stats->source->decoded_directly ? "DIRECT" : "GDAL");
+    list = CSLSetNameValue(list, "DECODER",
+                           stats->source->never_decoded      ? "NONE"
+                           : stats->source->decoded_directly ? "DIRECT"
+                                                             : "GDAL");
     list = CSLSetNameValue(list, "SWEEP", stf_sweep_name(plan->sweep));
     list = set_number(list, "STRIPES", plan->stripes);
     list = set_number(list, "SOURCE_BLOCKS", stats->source->source_blocks);
@@ -28,6 +31,7 @@ char **stf_stats_metadata(const stf_stats *stats) {
     list = set_number(list, "PREDICTED_SPILL_BYTES", plan->spill_bytes);
     list = set_number(list, "VIEW_SPILL_BYTES", stats->view_spill_bytes);
     list = set_number(list, "SPOOL_BYTES", stats->spool_bytes);
+    list = set_number(list, "PASSTHROUGH", stats->passed_tiles);
     if (stats->kernel)
         list = CSLSetNameValue(list, "KERNEL", stats->kernel);
     return set_number(list, "THREADS", plan->encoders);

@@ -38,6 +38,7 @@ bool stf_tag_list_set(stf_tag_list *list, uint16_t tag, uint16_t type, uint64_t 
 bool stf_tag_list_set_short(stf_tag_list *list, uint16_t tag, uint16_t value, stf_error *err);
 bool stf_tag_list_set_long(stf_tag_list *list, uint16_t tag, uint32_t value, stf_error *err);
 const stf_tag *stf_tag_list_find(const stf_tag_list *list, uint16_t tag); /* NULL: not there */
+void stf_tag_list_remove(stf_tag_list *list, uint16_t tag);               /* does nothing where it is not there */
 /* Puts copies of all tags of from into an empty list, in their order. */
 bool stf_tag_list_copy(stf_tag_list *list, const stf_tag_list *from, stf_error *err);
 void stf_tag_list_free(stf_tag_list *list);

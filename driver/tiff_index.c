@@ -12,6 +12,8 @@
 #define PIECE_BYTES 8192u  /* of a table, read at a time */
 #define MOST_BANDS 65535u
 
+#define MOST_TAG_BYTES 65536u /* of a tag that is read as it is */
+
 enum { CLASSIC = 42, BIG = 43, TYPE_SHORT = 3, TYPE_LONG = 4, TYPE_LONG8 = 16 };
 
 typedef struct entry {
@@ -218,8 +220,6 @@ static bool read_samples(reader *r, stf_tiff_index *index) {
     if (index->bands == 0 || index->sample_bits == 0 || index->sample_bits % 8 != 0 || index->sample_bits > 128 ||
         (planes != PLANARCONFIG_CONTIG && planes != PLANARCONFIG_SEPARATE))
         return refuse(r, "its samples are no whole bytes");
-    if (index->photometric > PHOTOMETRIC_PALETTE)
-        return refuse(r, "its colours are not stored as they are shown");
     index->planes_apart = index->bands > 1 && planes == PLANARCONFIG_SEPARATE;
     return true;
 }
@@ -287,6 +287,57 @@ bool stf_tiff_index_read(stf_platform_file *file, stf_tiff_index *index, const c
     *why = r.why;
     if (!done)
         stf_tiff_index_free(index);
+    return done;
+}
+
+/* --- single tags ------------------------------------------------------------------------------- */
+
+/* Bytes of the numbers that one value is made of: a rational is two of them. */
+static size_t number_bytes(uint16_t type) {
+    return type == TIFF_RATIONAL || type == TIFF_SRATIONAL ? 4 : stf_tag_type_bytes(type);
+}
+
+static void swap_numbers(unsigned char *values, size_t bytes, size_t each) {
+    for (size_t at = 0; at + each <= bytes; at += each)
+        for (size_t i = 0; i < each / 2; i++) {
+            unsigned char kept = values[at + i];
+            values[at + i] = values[at + each - 1 - i];
+            values[at + each - 1 - i] = kept;
+        }
+}
+
+static bool take_tag(reader *r, const entry *e, stf_tag_list *tags) {
+    uint64_t bytes = stf_mul(stf_tag_type_bytes(e->type), e->count);
+    bool inside = bytes <= (r->big ? 8u : 4u);
+    if (bytes == 0 || bytes > MOST_TAG_BYTES || stf_tag_list_find(tags, e->tag))
+        return refuse(r, "a tag of the directory is there twice, or too large");
+    unsigned char *values = VSIMalloc((size_t)bytes);
+    bool done = values || refuse(r, "there is no memory");
+    if (done && inside)
+        memcpy(values, e->value, (size_t)bytes);
+    else if (done)
+        done = read_at(r, r->big ? number_64(r, e->value) : number_32(r, e->value), values, bytes);
+    if (done && r->swapped)
+        swap_numbers(values, (size_t)bytes, number_bytes(e->type));
+    done = done && (stf_tag_list_set(tags, e->tag, e->type, e->count, values, NULL) || refuse(r, "there is no memory"));
+    VSIFree(values);
+    return done;
+}
+
+bool stf_tiff_index_read_tags(stf_platform_file *file, const uint16_t *wanted, size_t count, stf_tag_list *tags,
+                              const char **why) {
+    reader r = {file, stf_platform_file_bytes(file), false, false, 0, NULL, "it cannot be read"};
+    memset(tags, 0, sizeof *tags);
+    bool done = read_directory(&r);
+    for (uint32_t i = 0; done && i < r.entries; i++) {
+        entry e = entry_at(&r, i);
+        for (size_t j = 0; done && j < count; j++)
+            done = e.tag != wanted[j] || take_tag(&r, &e, tags);
+    }
+    VSIFree(r.directory);
+    *why = r.why;
+    if (!done)
+        stf_tag_list_free(tags);
     return done;
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "platform.h"
+#include "tiff_file.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,6 +33,11 @@ typedef struct stf_tiff_index {
 /* False: why tells what it is that is not understood, or cannot be read; then there is nothing to free. */
 bool stf_tiff_index_read(stf_platform_file *file, stf_tiff_index *index, const char **why);
 void stf_tiff_index_free(stf_tiff_index *index);
+
+/* Those of the wanted tags that the first directory has, as they are, in the host's byte order; each is of 64 KiB at most. The
+ * list is the caller's to free, and empty where this fails. */
+bool stf_tiff_index_read_tags(stf_platform_file *file, const uint16_t *wanted, size_t count, stf_tag_list *tags,
+                              const char **why);
 
 /* Memory of the tables: 12 bytes a block. */
 uint64_t stf_tiff_index_cost_bytes(const stf_tiff_index *index);

@@ -74,6 +74,16 @@ bool stf_tag_list_set_long(stf_tag_list *list, uint16_t tag, uint32_t value, stf
     return stf_tag_list_set(list, tag, TIFF_LONG, 1, &value, err);
 }
 
+void stf_tag_list_remove(stf_tag_list *list, uint16_t tag) {
+    stf_tag *item = find(list, tag);
+    if (!item)
+        return;
+    VSIFree(item->values);
+    size_t behind = list->count - (size_t)(item - list->items) - 1;
+    memmove(item, item + 1, behind * sizeof *item);
+    list->count--;
+}
+
 bool stf_tag_list_copy(stf_tag_list *list, const stf_tag_list *from, stf_error *err) {
     for (size_t i = 0; i < from->count; i++) {
         const stf_tag *tag = &from->items[i];

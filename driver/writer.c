@@ -36,6 +36,9 @@ static bool refuse_what_only_copies_have(CSLConstList options, stf_error *err) {
         return stf_fail(
             err, CPLE_NotSupported,
             "STREAMABLE_OUTPUT=YES is an option of CreateCopy(): here tags can be set until the file is closed");
+    const char *passes = CSLFetchNameValueDef(options, "PASSTHROUGH", "AUTO");
+    if (!EQUAL(passes, "AUTO") && CPLTestBool(passes))
+        return stf_fail(err, CPLE_NotSupported, "PASSTHROUGH=%s needs a source: it is for CreateCopy()", passes);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (CSLFetchNameValue(options, names[i]) && !EQUAL(CSLFetchNameValue(options, names[i]), "NO"))
             return stf_fail(err, CPLE_NotSupported, "%s needs a source: it is an option of CreateCopy()", names[i]);

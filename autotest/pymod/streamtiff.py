@@ -158,7 +158,10 @@ def create_quietly(driver, target, source, options):
 
 
 def measured_copy(job, time_limit_s=240):
-    """Runs measured_copy.py in a fresh process. Gives its figures."""
+    """Runs measured_copy.py in a fresh process. Gives its figures. What is measured is decoding and encoding, unless the job's
+    options say something of PASSTHROUGH."""
+    if job.get("driver", DRIVER) == DRIVER and not any(text.startswith("PASSTHROUGH=") for text in job["options"]):
+        job = {**job, "options": [*job["options"], "PASSTHROUGH=NO"]}
     process = subprocess.run(
         [sys.executable, str(MEASURED_COPY), json.dumps(job)],
         stdout=subprocess.PIPE,
