@@ -82,8 +82,8 @@ typedef struct stf_pipeline_job {
     stf_sparse sparse;                       /* all zero: every tile is written */
     const stf_discard *discard;              /* what the samples of a tile lose before it is encoded; NULL: nothing */
     const stf_pipeline_overviews *overviews; /* NULL: none */
+    stf_band_statistics *statistics;         /* sees every tile as it was read; NULL: nobody does */
     stf_passthrough *passthrough; /* the bytes of tiles that are not left out come from there; NULL: from an encoder */
-    stf_band_statistics *statistics; /* sees every tile as it was read; NULL: nobody does */
 } stf_pipeline_job;
 
 typedef struct stf_pipeline_result {

@@ -356,6 +356,7 @@ struct Copy {
                                       {},
                                       nullptr,
                                       overviews,
+                                      nullptr,
                                       nullptr};
         stf_pipeline_result result{};
         CPLPushErrorHandlerEx(handler, handler_data);

@@ -319,8 +319,8 @@ TEST(Pipeline, spill_that_cannot_be_made) {
     ASSERT_GT(copy.plan.regions, 0u);
     stf_budget *budget = stf_budget_create(copy.plan.cap_bytes);
     const stf_pipeline_job job = {
-        &copy.geometry, &copy.demand, &copy.plan, &copy.format, "/vsimem/out.tif", budget, {}, {},
-        nullptr,        nullptr,      {},         nullptr,      nullptr,           nullptr};
+        &copy.geometry, &copy.demand, &copy.plan, &copy.format, "/vsimem/out.tif", budget,  {},     {},
+        nullptr,        nullptr,      {},         nullptr,      nullptr,           nullptr, nullptr};
     stf_pipeline_result result{};
     EXPECT_FALSE(stf_pipeline_run(&job, &result, &copy.err));
     EXPECT_EQ(copy.err.number, CPLE_OpenFailed) << copy.err.text;
@@ -340,8 +340,8 @@ void fail_with_plan(Copy &copy) {
     };
     const auto commit = [](void *, uint64_t, const void *, size_t, stf_error *) { return true; };
     const stf_pipeline_job job = {
-        &copy.geometry,  &copy.demand, &copy.plan, &copy.format, target.c_str(), budget,  {&copy, read},
-        {&copy, commit}, nullptr,      nullptr,    {},           nullptr,        nullptr, nullptr};
+        &copy.geometry, &copy.demand, &copy.plan, &copy.format, target.c_str(), budget,  {&copy, read}, {&copy, commit},
+        nullptr,        nullptr,      {},         nullptr,      nullptr,        nullptr, nullptr};
     stf_pipeline_result result{};
     EXPECT_FALSE(stf_pipeline_run(&job, &result, &copy.err));
     EXPECT_LE(stf_budget_peak_bytes(budget), copy.plan.cap_bytes);
