@@ -96,7 +96,7 @@ def test_options_are_gdals_or_known_to_be_ours():
     ours, theirs, of_cog = options_of("StreamTIFF"), options_of("GTiff"), options_of("COG")
     # GTiff knows them since 3.8, but 3.13 does not list them; COG has STATISTICS since 3.8
     unlisted = {"COPY_SRC_MDD", "SRC_MDD", "STATISTICS"}
-    own = {"DERIVE", "DERIVE_KERNEL", "DIRECT_DECODE", "LAYOUT", "MEMORY_CAP", "MEMORY_CAP_STRICT"}
+    own = {"DERIVE", "DERIVE_KERNEL", "DIRECT_DECODE", "LAYOUT", "MEMORY_CAP", "MEMORY_CAP_STRICT", "PASSTHROUGH"}
     assert set(ours) - set(theirs) - set(of_cog) - unlisted == own
     not_ours = {name for name in of_cog if name.startswith("JXL_")}
     assert set(of_cog) - set(ours) <= not_ours
