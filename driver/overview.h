@@ -68,9 +68,9 @@ typedef struct stf_overview_job {
     stf_overview_mask mask;
 } stf_overview_job;
 
-/* What the workers, each, take, and the tables: margins, states of tiles. For the account. UINT64_MAX on overflow. */
-/* What a worker can lend while it makes no overviews, of its own: see stf_overview_lend. */
+/* Of what a worker takes, the part that it can lend while it makes no overviews: see stf_overview_lend. */
 uint64_t stf_overview_window_bytes(const stf_overview_shape *shape, const stf_resample *resample);
+/* What each worker takes, and the tables: margins, states of tiles. For the account. UINT64_MAX on overflow. */
 uint64_t stf_overview_worker_bytes(const stf_overview_shape *shape, const stf_resample *resample,
                                    uint32_t spilled_levels, uint64_t slot_bytes);
 uint64_t stf_overview_table_bytes(const stf_overview_shape *shape, bool with_mask);
