@@ -92,6 +92,7 @@ typedef struct stf_copy {
     stf_source_info
         told; /* the bands', for the figures, but blocks are those of bands and mask; its groups are not to be used */
     uint64_t decodes; /* of both, counted or else the plan's */
+    uint64_t encodes; /* tiles encoded, of all images */
     uint64_t view_spill_bytes;
     stf_budget *budget;
     uint64_t charged_bytes; /* tables and lease, charged here and not by the pipeline */

@@ -141,6 +141,7 @@ static bool copy_level(stf_copy *c, stf_copy *level, double done_before, double 
     bool done = stf_copy_mask(level, done_before, done_before + share, err) &&
                 stf_copy_bands(level, done_before + share, done_by, err);
     c->decodes += level->decodes;
+    c->encodes += level->encodes;
     c->spilled_by_levels += level->result.spill_bytes + level->mask.spill_bytes;
     c->result.clipped = c->result.clipped || level->result.clipped;
     return done;

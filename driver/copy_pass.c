@@ -80,6 +80,7 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
     stf_budget_release(c->budget, c->charged_bytes);
     c->charged_bytes = 0;
     c->decodes += count_decodes(pass);
+    c->encodes += pass->result->encodes;
     return true;
 }
 

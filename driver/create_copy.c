@@ -238,6 +238,7 @@ GDALDatasetH stf_create_copy(const char *target, GDALDatasetH source, int strict
                            &c.told,
                            peak_bytes(&c),
                            c.decodes,
+                           c.encodes,
                            c.result.spill_bytes + c.mask.spill_bytes + c.spilled_by_levels,
                            c.view_spill_bytes,
                            c.spool_bytes,

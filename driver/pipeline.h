@@ -88,6 +88,7 @@ typedef struct stf_pipeline_job {
 
 typedef struct stf_pipeline_result {
     uint64_t spill_bytes;
+    uint64_t encodes;              /* tiles that were encoded, those of levels too */
     stf_tag_list codec_tags;       /* the caller frees it, whatever the result */
     stf_tag_list level_codec_tags; /* the same for overviews */
     bool clipped;                  /* samples did not fit into their bits */

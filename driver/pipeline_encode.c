@@ -112,10 +112,10 @@ static bool encode_level(void *context, uint32_t worker, const stf_overview_tile
         !stf_encoder_encode(encoder, pixels, (size_t)p->job->demand->overview_slot_bytes, rows, bytes, err))
         return false;
     *data = pixels;
-    if (!constant)
-        return true;
     stf_pipeline_lock(p);
-    stf_uniform_store_keep(p->level_uniforms, &value, rows, pixels, *bytes);
+    p->encodes++;
+    if (constant)
+        stf_uniform_store_keep(p->level_uniforms, &value, rows, pixels, *bytes);
     stf_pipeline_unlock(p);
     return true;
 }
@@ -249,6 +249,7 @@ static bool encode(stf_pipeline *p, uint32_t number, stf_tile_job *job, bool no_
 /* Under the lock. What lies in a slot is kept if it is a constant's; a slot without tile is free at once. */
 static void tile_was_encoded(stf_pipeline *p, stf_tile_job *job) {
     bool in_slot = job->encoded == stf_pool_item(p->slots, job->slot);
+    p->encodes += in_slot && !is_passed(p, job) ? 1 : 0;
     if (in_slot && job->constant)
         stf_uniform_store_keep(p->uniforms, &job->value, job->rows, job->encoded, job->encoded_bytes);
     if (!in_slot) {
@@ -374,6 +375,7 @@ bool stf_pipeline_encode_finish(stf_pipeline *p, stf_pipeline_result *result, st
         result->clipped =
             result->clipped || (p->level_encoders && p->level_encoders[i] && stf_encoder_clipped(p->level_encoders[i]));
     }
+    result->encodes = p->encodes;
     if (p->overview)
         result->spill_bytes += stf_overview_spilled_bytes(p->overview);
     return keep_codec_tags(p, &result->codec_tags, err) && keep_level_tags(p, &result->level_codec_tags, err);

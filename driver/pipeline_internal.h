@@ -63,6 +63,7 @@ typedef struct stf_pipeline {
     stf_uniform_store *level_uniforms;
     stf_overview *overview; /* NULL: no overviews */
     stf_overview_job overview_job;
+    uint64_t encodes; /* tiles that were encoded, not those that were left out or came to bytes that were kept */
     double told;      /* the progress last reported */
     uint64_t steps;   /* that were done */
     uint32_t threads; /* at work, the caller's included */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "block_decoder.h"
+#include "block_repeat.h"
 #include "cpl_conv.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
@@ -17,6 +18,7 @@
 typedef struct direct_reader {
     stf_block_decoder *decoder;
     unsigned char *pages; /* compressed bytes, then decoded ones that are not the caller's yet, then a row */
+    stf_block_repeat repeat;
 } direct_reader;
 
 struct stf_direct {
@@ -277,6 +279,7 @@ bool stf_direct_open_readers(stf_direct *direct, uint32_t readers, stf_error *er
     direct->readers = more;
     while (direct->reader_count < readers) {
         direct_reader *reader = &more[direct->reader_count];
+        reader->repeat.compressed_bytes = 0;
         reader->decoder = stf_block_decoder_create(direct->index.compression);
         reader->pages = pages_bytes(direct) > 0 ? stf_platform_pages_alloc(pages_bytes(direct)) : NULL;
         if (!reader->decoder || (pages_bytes(direct) > 0 && !reader->pages)) {
@@ -291,25 +294,22 @@ bool stf_direct_open_readers(stf_direct *direct, uint32_t readers, stf_error *er
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
-/* Bytes of a block -> its samples as the file has them. NULL, or what is wrong. */
-static const char *read_samples(stf_direct *direct, direct_reader *reader, uint64_t block, unsigned char *to,
-                                size_t wanted_bytes) {
+/* The bytes of a block: into the reader's pages, or where nothing is to be decoded into its samples. NULL, or what is wrong. */
+static const char *read_bytes(const stf_direct *direct, const direct_reader *reader, uint64_t block,
+                              unsigned char *samples, size_t wanted_bytes) {
     const stf_tiff_index *index = &direct->index;
+    bool stored = index->compression == COMPRESSION_NONE;
     size_t bytes = index->counts[block];
     if (stf_tiff_index_is_missing(index, block))
         return "it is missing";
     if (!stf_tiff_index_is_sound(index, block))
         return "it does not lie within the file, or is larger than such a block can be";
-    if (index->compression == COMPRESSION_NONE) {
-        if (bytes < wanted_bytes)
-            return "it has fewer bytes than a block";
-        return stf_platform_file_read(direct->file, index->offsets[block], to, wanted_bytes) ? NULL
-                                                                                             : "it cannot be read";
-    }
-    if (!stf_platform_file_read(direct->file, index->offsets[block], reader->pages, bytes))
-        return "it cannot be read";
-    return stf_block_decoder_run(reader->decoder, reader->pages, bytes, to, wanted_bytes,
-                                 (size_t)stf_tiff_index_block_bytes(index));
+    if (stored && bytes < wanted_bytes)
+        return "it has fewer bytes than a block";
+    return stf_platform_file_read(direct->file, index->offsets[block], stored ? samples : reader->pages,
+                                  stored ? wanted_bytes : bytes)
+               ? NULL
+               : "it cannot be read";
 }
 
 /* The samples of one row as they are in memory, still band by band within each pixel. */
@@ -327,26 +327,50 @@ static void finish_row(const stf_direct *direct, const direct_reader *reader, un
         stf_unpredict_horizontal(row, width, direct->block_bands, index->sample_bits);
 }
 
+/* Compressed bytes -> the block's pixels, by way of samples. NULL, or what is wrong. */
+static const char *decode(const stf_direct *direct, const direct_reader *reader, size_t bytes, unsigned char *samples,
+                          const stf_block_pixels *to) {
+    const char *wrong = NULL;
+    size_t to_row_bytes = to->row_px * to->sample_bytes;
+    if (stf_direct_is_compressed(direct))
+        wrong = stf_block_decoder_run(reader->decoder, reader->pages, bytes, samples, to->rows * direct->row_bytes,
+                                      (size_t)stf_tiff_index_block_bytes(&direct->index));
+    if (wrong)
+        return wrong;
+    for (uint32_t y = 0; y < to->rows; y++, samples += direct->row_bytes) {
+        finish_row(direct, reader, samples);
+        if (direct->block_bands > 1)
+            stf_unpredict_separate(samples, to->row_px, direct->block_bands, direct->sample_bytes,
+                                   to->pixels + y * to_row_bytes, to->band_bytes);
+    }
+    return NULL;
+}
+
 bool stf_direct_read(stf_direct *direct, uint32_t reader_number, uint32_t band, uint32_t column, uint32_t row,
                      unsigned char *to, size_t band_bytes, stf_error *err) {
     const stf_tiff_index *index = &direct->index;
     direct_reader *reader = &direct->readers[reader_number];
     uint64_t block = stf_tiff_index_block(index, band, column, row);
-    uint32_t rows = stf_tiff_index_rows_of(index, row);
+    const stf_block_pixels pixels = {to,
+                                     band_bytes,
+                                     direct->sample_bytes,
+                                     direct->block_bands,
+                                     stf_tiff_index_rows_of(index, row),
+                                     index->block_width_px};
     unsigned char *samples = direct->block_bands > 1 ? reader->pages + direct->raw_bytes : to;
-    const char *wrong = read_samples(direct, reader, block, samples, rows * direct->row_bytes);
+    size_t bytes = stf_direct_is_compressed(direct) ? index->counts[block] : 0;
+    const char *wrong = read_bytes(direct, reader, block, samples, pixels.rows * direct->row_bytes);
+    if (!wrong && stf_block_repeat_fill(&reader->repeat, reader->pages, bytes, &pixels))
+        return true;
+    if (!wrong)
+        wrong = decode(direct, reader, bytes, samples, &pixels);
     if (wrong)
         return stf_fail(err, CPLE_FileIO,
                         "Reading block %u, %u of band %u of %s: %s (%u bytes at " CPL_FRMT_GUIB " of " CPL_FRMT_GUIB
                         ")",
                         column, row, band + 1, direct->name, wrong, index->counts[block],
                         (GUIntBig)index->offsets[block], (GUIntBig)index->file_bytes);
-    size_t to_row_bytes = index->block_width_px * direct->sample_bytes;
-    for (uint32_t y = 0; y < rows; y++, samples += direct->row_bytes) {
-        finish_row(direct, reader, samples);
-        if (direct->block_bands > 1)
-            stf_unpredict_separate(samples, index->block_width_px, direct->block_bands, direct->sample_bytes,
-                                   to + y * to_row_bytes, band_bytes);
-    }
+    if (bytes > 0)
+        stf_block_repeat_keep(&reader->repeat, reader->pages, bytes, &pixels);
     return true;
 }

@@ -32,6 +32,7 @@ char **stf_stats_metadata(const stf_stats *stats) {
     list = set_number(list, "VIEW_SPILL_BYTES", stats->view_spill_bytes);
     list = set_number(list, "SPOOL_BYTES", stats->spool_bytes);
     list = set_number(list, "PASSTHROUGH", stats->passed_tiles);
+    list = set_number(list, "TILE_ENCODES", stats->tile_encodes);
     if (stats->kernel)
         list = CSLSetNameValue(list, "KERNEL", stats->kernel);
     return set_number(list, "THREADS", plan->encoders);

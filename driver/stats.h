@@ -13,7 +13,7 @@ extern "C" {
 typedef struct stf_stats {
     const stf_plan *plan;
     const stf_source_info *source;
-    uint64_t peak_bytes, block_decodes;
+    uint64_t peak_bytes, block_decodes, tile_encodes;
     uint64_t spill_bytes, view_spill_bytes; /* of the copy, and of the views it read through */
     uint64_t spool_bytes;
     uint64_t passed_tiles; /* copied as they are */
@@ -21,11 +21,13 @@ typedef struct stf_stats {
 } stf_stats;
 
 /* CAP_BYTES, REQUESTED_CAP_BYTES, FLOOR_BYTES, PEAK_BYTES, PREDICTED_PEAK_BYTES, SOURCE_KIND, DECODER, SWEEP, STRIPES, SOURCE_BLOCKS,
- * REPEATED_BLOCKS, BLOCK_DECODES, PREDICTED_DECODES, DECODES_BEFORE, DECODES_MEASURED, SPILL_BYTES, PREDICTED_SPILL_BYTES, VIEW_SPILL_BYTES, SPOOL_BYTES, PASSTHROUGH, THREADS, and with DERIVE: KERNEL.
+ * REPEATED_BLOCKS, BLOCK_DECODES, PREDICTED_DECODES, DECODES_BEFORE, DECODES_MEASURED, SPILL_BYTES, PREDICTED_SPILL_BYTES, VIEW_SPILL_BYTES, SPOOL_BYTES, PASSTHROUGH, THREADS, TILE_ENCODES, and with DERIVE: KERNEL.
  * DECODER: who decodes the blocks of the source: DIRECT, the driver by itself, or GDAL; NONE: nobody.
  * PASSTHROUGH: tiles that were copied as they are. SOURCE_BLOCKS are those that are to be decoded: none where tiles are copied
  * as they are, and nothing else (overviews, statistics) is made of them.
  * DECODES_BEFORE are those among BLOCK_DECODES that came before the copy itself (DERIVE: what no window shows).
+ * TILE_ENCODES: tiles of all images that were encoded. A tile of one value is encoded once, and its bytes are copied for the
+ * others of that value (where threads have the first two at once, twice).
  * SPILL_BYTES is all of it: what the plan foresaw, and VIEW_SPILL_BYTES. That is not foreseen: a block that a view decoded
  * ahead is written away where its memory is wanted before the reader comes to it, and which of the two comes first is up to
  * the threads. It is never more than each decoded block once.

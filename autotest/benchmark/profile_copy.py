@@ -221,7 +221,7 @@ def tool():
 
 def command_of(source, options, target, cap_mb=64, threads=2):
     """The copy as a user would ask for it."""
-    options = [*options, f"MEMORY_CAP={cap_mb}MB", f"NUM_THREADS={threads}"]
+    options = [*options, "PASSTHROUGH=NO", f"MEMORY_CAP={cap_mb}MB", f"NUM_THREADS={threads}"]
     options += [f"DERIVE={source.derive}"] if source.derive else []
     program = ["gdaldem", source.dem] if source.dem else ["gdal_translate"]
     command = [*program, source.opened_as(), str(target), "-q", "-of", "StreamTIFF"]

@@ -146,7 +146,7 @@ def simulate(load, plan, cores):
         found = True
         while found and len(running) < cores:
             found = False
-            for thread in idle:
+            for thread in idle[:2]:  # the caller, and a worker: those of higher numbers may do no more
                 if step := copy.begin(thread):
                     seconds, end = step
                     heapq.heappush(running, (now + seconds, order, thread, end))

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <random>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "block_decoder.h"
+#include "block_repeat.h"
 #include "cpl_conv.h"
 #include "cpl_string.h"
 #include "cpl_vsi.h"
@@ -265,14 +267,14 @@ class Direct : public testing::Test {
         GDALClose(dataset);
     }
 
-    void make(const char *codec) {
+    void make(const char *codec, const std::function<int(int x, int y)> &picture = {}) {
         const std::string compress = std::string("COMPRESS=") + codec;
         const char *options[] = {"TILED=YES", "BLOCKXSIZE=32", "BLOCKYSIZE=32", compress.c_str(), nullptr};
         GDALDatasetH made = GDALCreate(GDALGetDriverByName("GTiff"), file.path(), Size, Size, 1, GDT_UInt16,
                                        const_cast<char **>(options));
         ASSERT_NE(made, nullptr);
         for (int i = 0; i < Size * Size; i++)
-            pixels.push_back(static_cast<uint16_t>(i * 7 % 1000));
+            pixels.push_back(static_cast<uint16_t>(picture ? picture(i % Size, i / Size) : i * 7 % 1000));
         ASSERT_EQ(GDALRasterIO(GDALGetRasterBand(made, 1), GF_Write, 0, 0, Size, Size, pixels.data(), Size, Size,
                                GDT_UInt16, 0, 0),
                   CE_None);
@@ -350,6 +352,24 @@ TEST_F(Direct, all_codecs_decode_what_was_written) {
         open();
         for (uint32_t block = 0; block < 9; block++)
             EXPECT_EQ(read(block % 3, block / 3), "") << codec;
+        TearDown();
+        direct = nullptr;
+        dataset = nullptr;
+    }
+}
+
+// Blocks of two values in turn, and one that begins like them: what was kept of the last block is used for the same only.
+TEST_F(Direct, blocks_of_one_value) {
+    const auto picture = [](int x, int y) {
+        const int block = y / Block * 3 + x / Block;
+        return block == 4 && x == 63 && y == 63 ? 1 : block == 7 ? x : block % 4 < 2 ? 7 : 300;
+    };
+    for (const char *codec : {"NONE", "DEFLATE", "ZSTD", "LZW"}) {
+        pixels.clear();
+        make(codec, picture);
+        open();
+        for (uint32_t block : {0, 1, 0, 2, 3, 2, 4, 5, 4, 6, 7, 8, 7, 6, 0, 0})
+            EXPECT_EQ(read(block % 3, block / 3), "") << codec << " " << block;
         TearDown();
         direct = nullptr;
         dataset = nullptr;
@@ -450,6 +470,69 @@ TEST_F(Direct, file_replaced_before_it_is_opened_again) {
     ASSERT_EQ(rename(other.path(), file.path()), 0);
     EXPECT_EQ(stf_direct_open(dataset, &found, &why), nullptr);
     EXPECT_NE(std::string(why).find("another one"), std::string::npos);
+}
+
+// --- blocks that come again ------------------------------------------------------------------------
+
+class BlockRepeat : public testing::Test {
+  protected:
+    static constexpr uint32_t Rows = 5, Width = 7;
+    Bytes memory = Bytes(3 * 100);
+    const Bytes compressed = {1, 2, 3};
+    stf_block_repeat repeat{};
+
+    // Two bands of two bytes each, of these values.
+    stf_block_pixels block(uint16_t first, uint16_t second, uint32_t rows = Rows) {
+        for (size_t i = 0; i < Rows * Width; i++) {
+            memcpy(&memory[2 * i], &first, 2);
+            memcpy(&memory[100 + 2 * i], &second, 2);
+        }
+        return {memory.data(), 100, 2, 2, rows, Width};
+    }
+    bool again(const Bytes &bytes, uint32_t rows = Rows) {
+        const stf_block_pixels to = block(0, 0, rows);
+        return stf_block_repeat_fill(&repeat, bytes.data(), bytes.size(), &to);
+    }
+    void keep(const Bytes &bytes, const stf_block_pixels &from) {
+        stf_block_repeat_keep(&repeat, bytes.data(), bytes.size(), &from);
+    }
+};
+
+TEST_F(BlockRepeat, fills_all_bands_and_nothing_else) {
+    EXPECT_FALSE(again(compressed));
+    EXPECT_FALSE(again({}));
+    const stf_block_pixels from = block(700, 5);
+    const Bytes expected = memory;
+    keep(compressed, from);
+    EXPECT_TRUE(again(compressed));
+    EXPECT_EQ(memory, expected);
+}
+
+TEST_F(BlockRepeat, other_bytes_and_other_rows_are_decoded) {
+    keep(compressed, block(700, 5));
+    EXPECT_FALSE(again({1, 2, 4}));
+    EXPECT_FALSE(again({1, 2}));
+    EXPECT_FALSE(again({1, 2, 3, 4}));
+    EXPECT_FALSE(again(compressed, Rows - 1));
+    EXPECT_TRUE(again(compressed));
+}
+
+TEST_F(BlockRepeat, blocks_of_more_values_or_too_many_bytes_are_not_kept) {
+    for (size_t at : {size_t{0}, size_t{2 * Rows * Width - 1}, size_t{100}, size_t{100 + 2 * Rows * Width - 1}}) {
+        const stf_block_pixels from = block(700, 5);
+        memory[at] ^= 1;
+        keep(compressed, from);
+        EXPECT_FALSE(again(compressed)) << at;
+    }
+    const Bytes most(STF_BLOCK_REPEAT_BYTES, 1), more(STF_BLOCK_REPEAT_BYTES + 1, 1);
+    keep(more, block(700, 5));
+    EXPECT_FALSE(again(more));
+    keep(most, block(700, 5));
+    EXPECT_TRUE(again(most));
+    stf_block_pixels wide = block(700, 5);
+    wide.bands = 33;
+    keep(compressed, wide);
+    EXPECT_FALSE(again(compressed));
 }
 
 // --- codecs alone ----------------------------------------------------------------------------------

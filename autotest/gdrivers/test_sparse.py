@@ -274,3 +274,110 @@ def test_huge_source_that_is_almost_empty(tmp_path):
     for column, row in data:
         window = (column * 512, row * 512, min(512, 100000 - column * 512), min(512, 100000 - row * 512))
         assert ours.ReadRaster(*window) == theirs.ReadRaster(*window)
+
+
+# --- tiles of one value --------------------------------------------------------------------------
+
+SIDE = 6  # tiles of 128 either way
+
+
+def make_almost_empty(value, bands=1, masked=False):
+    """Data in five tiles, all else one value but for three tiles of zeros; with a mask of its own, or none."""
+    source = gdal.GetDriverByName("MEM").Create("", 128 * SIDE, 128 * SIDE - 20, bands, gdal.GDT_Float32)
+    for band in range(bands):
+        pixels = np.full((source.RasterYSize, source.RasterXSize), value, np.float32)
+        for number, (column, row) in enumerate(((0, 0), (5, 1), (2, 3), (3, 3), (1, 5), (4, 4), (0, 2), (3, 0))):
+            place = pixels[row * 128 : row * 128 + 128, column * 128 : column * 128 + 128]
+            heights = terrain.heights(column * 128, row * 128, 128, 128, band=band)[: place.shape[0]]
+            place[:] = heights if number < 5 else 0
+        source.GetRasterBand(band + 1).WriteArray(pixels)
+        if not masked:
+            source.GetRasterBand(band + 1).SetNoDataValue(value)
+    if masked:
+        source.CreateMaskBand(gdal.GMF_PER_DATASET)
+        source.GetRasterBand(1).GetMaskBand().WriteArray(np.where(pixels == value, 0, 255).astype(np.uint8))
+    return source
+
+
+def tiles_of(path):
+    """For each image of the file the bytes of each of its tiles, and whether it is of one value."""
+    content, images = path.read_bytes(), []
+    for _ in range(20):
+        with streamtiff.messages():
+            dataset = gdal.Open(f"GTIFF_DIR:{len(images) + 1}:{path}")
+        if dataset is None:
+            return images
+        images.append([])
+        apart = dataset.GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE") == "BAND"
+        for index in range(dataset.RasterCount if apart else 1):
+            band = dataset.GetRasterBand(index + 1)
+            width, height = band.GetBlockSize()
+            for y in range(-(-dataset.RasterYSize // height)):
+                for x in range(-(-dataset.RasterXSize // width)):
+                    offset, size = (band.GetMetadataItem(f"BLOCK_{key}_{x}_{y}", "TIFF") for key in ("OFFSET", "SIZE"))
+                    window = (x * width, y * height, min(width, band.XSize - x * width), min(height, band.YSize - y * height))
+                    pixels = np.frombuffer(dataset.ReadRaster(*window) if not apart else band.ReadRaster(*window), np.uint8)
+                    value = pixels.reshape(-1, gdal.GetDataTypeSize(band.DataType) // 8)
+                    images[-1].append((content[int(offset) : int(offset) + int(size)], bool((value == value[0]).all())))
+    raise AssertionError("too many images")
+
+
+def least_encodes(images):
+    """Of images whose tiles are of the same kind."""
+    tiles = [tile for image in images for tile in image]
+    return sum(not constant for _, constant in tiles) + len({encoded for encoded, constant in tiles if constant})
+
+
+@pytest.mark.parametrize("compress", ["DEFLATE", "ZSTD", "LZW"])
+@pytest.mark.parametrize("layout", [TILES, STRIPS, [*TILES, "INTERLEAVE=BAND"]], ids=["tiles", "strips", "band"])
+def test_tiles_of_one_value_are_encoded_once(tmp_path, compress, layout):
+    """From pixels in memory, and from a file whose blocks of one value come again and again."""
+    options = ["PREDICTOR=3" if compress != "LZW" else "PREDICTOR=2", f"COMPRESS={compress}", *layout]
+    source = make_almost_empty(-9999, 2 if "INTERLEAVE=BAND" in layout else 1)
+    theirs = gdal.GetDriverByName("GTiff").CreateCopy(str(tmp_path / "gtiff.tif"), source, options=options)
+    theirs = None  # noqa: F841
+    files = set()
+    for opened in (source, gdal.Open(str(tmp_path / "gtiff.tif"))):
+        for more in (["NUM_THREADS=1"], ["NUM_THREADS=1", "MEMORY_CAP=1KB"], ["NUM_THREADS=4", "MEMORY_CAP=1GB"]):
+            with streamtiff.messages():
+                made = streamtiff.create_quietly("StreamTIFF", tmp_path / "out.tif", opened, [*options, *more, "PASSTHROUGH=NO"])
+            encodes = streamtiff.streaming(made)["TILE_ENCODES"]
+            made = None
+            images = tiles_of(tmp_path / "out.tif")
+            least, workers = least_encodes(images), 1 if "NUM_THREADS=1" in more else 4
+            assert least <= encodes <= least + 2 * (workers - 1), more
+            files.add((tmp_path / "out.tif").read_bytes())
+    assert len(files) == 1
+    assert "NO" in layout[0] or least < len(images[0]) / 3
+    assert streamtiff.pixels(tmp_path / "out.tif") == streamtiff.pixels(tmp_path / "gtiff.tif")
+
+
+def test_bytes_copied_are_those_an_encoder_gives(tmp_path):
+    """A raster of nothing but such a tile, which no other went before."""
+    options = ["COMPRESS=DEFLATE", "PREDICTOR=3", *TILES]
+    streamtiff.create_copy(tmp_path / "out.tif", make_almost_empty(-9999), *options)
+    tiles = [encoded for encoded, _ in tiles_of(tmp_path / "out.tif")[0]]
+    for value, count in ((-9999, SIDE * SIDE - 8), (0, 3)):
+        alone = gdal.GetDriverByName("MEM").Create("", 128, 128, 1, gdal.GDT_Float32)
+        alone.GetRasterBand(1).Fill(value)
+        streamtiff.create_copy(tmp_path / "alone.tif", alone, *options)
+        (((tile, _),),) = tiles_of(tmp_path / "alone.tif")
+        assert tiles.count(tile) == count
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_tiles_of_one_value_in_all_images_of_a_cog(tmp_path, masked):
+    """Levels share what the raster's tiles came to; masks, which are another kind of tile, have their own."""
+    options = ["LAYOUT=COG", "COMPRESS=DEFLATE", "PREDICTOR=YES", "BLOCKSIZE=128", "OVERVIEW_RESAMPLING=NEAREST"]
+    files = set()
+    for more in (["NUM_THREADS=1"], ["NUM_THREADS=4", "MEMORY_CAP=1GB"]):
+        made = streamtiff.create_copy(tmp_path / "out.tif", make_almost_empty(-9999, masked=masked), *options, *more)
+        encodes = streamtiff.streaming(made)["TILE_ENCODES"]
+        made = None
+        files.add((tmp_path / "out.tif").read_bytes())
+        if "NUM_THREADS=1" in more:
+            images = tiles_of(tmp_path / "out.tif")
+            kinds = [images[::2], images[1::2]] if masked else [images]
+            assert encodes == sum(map(least_encodes, kinds))
+            assert encodes < sum(map(len, images)) / 2
+    assert len(files) == 1
