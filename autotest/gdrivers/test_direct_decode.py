@@ -1,6 +1,7 @@
 """Blocks of plain GeoTIFFs are decoded without GDAL: the pixels are those that GDAL reads, and anything unusual is left to it."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ import terrain
 from osgeo import gdal
 from parity_sources import SOURCES, Sources
 from test_prefix import view
+
+if os.environ.get("STREAMTIFF_WITHOUT_CODECS"):
+    pytest.skip("built without a codec of its own (STREAMTIFF_DIRECT_CODECS)", allow_module_level=True)
 
 WIDTH, HEIGHT = 101, 75
 TILED = ["TILED=YES", "BLOCKXSIZE=32", "BLOCKYSIZE=48"]
