@@ -230,8 +230,8 @@ double stf_derive_nodata(const stf_derive *derive) {
                                         : derive->nodata;
 }
 
-/* Which rows hold nodata matters from GDAL 3.11 on: to the vector code, which before computed in doubles as all the rest did, and to
- * edges. False: it does not matter. */
+/* Which rows hold nodata matters from GDAL 3.11 on: to the vector code, which before computed in doubles as all the rest did (but for
+ * its last sum: not worth another pass over the source), and to edges. False: it does not matter. */
 static bool needs_rows(const stf_derive *derive, stf_nodata_need *need) {
     bool vector = derive->command->plain_shading && derive->square;
     bool edges =

@@ -1,8 +1,9 @@
-/* The operators of gdaldem on windows of a raster: bit for bit what gdaldem makes of the whole of it.
+/* The operators of gdaldem on windows of a raster: bit for bit what gdaldem makes of the whole of it (but for slope and aspect by
+ * kernels of our own: kernel.h).
  *
- * GDALDEMProcessing runs on a window that lies in our memory, seen as a MEM dataset (nothing is copied), and
- * the result without its outermost pixels is copied out of the MEM dataset that it makes. What gdaldem takes from
- * the whole raster is found once, and given to every window:
+ * Before GDAL 3.11 kernels of our own run on windows, for all modes but color-relief. Else GDALDEMProcessing does, on a window
+ * that lies in our memory, seen as a MEM dataset (nothing is copied), and the result without its outermost pixels is copied out of
+ * the MEM dataset that it makes. What gdaldem takes from the whole raster is found once, and given to every window:
  *   - from GDAL 3.11 on the scale, where none was asked for, by the units of the raster, and by the latitude of its centre;
  *   - from GDAL 3.13 on some modes turn a raster that is not north-up; what they turn it into is then our source;
  *   - the heights that percentages in a colour file stand for (this reads the whole raster, as gdaldem does);
@@ -33,8 +34,8 @@ stf_derive *stf_derive_create(const stf_derive_command *command, bool kernel, GD
 bool stf_derive_look_at_rows(stf_derive *derive, stf_source *source, stf_error *err);
 void stf_derive_destroy(stf_derive *derive); /* calling thread; NULL is legal */
 
-GDALDatasetH stf_derive_source(
-    const stf_derive *derive); /* what windows are to be read from; its band is the command's */
+/* What windows are to be read from; its band is the command's. */
+GDALDatasetH stf_derive_source(const stf_derive *derive);
 GDALDatasetH stf_derive_shape(const stf_derive *derive); /* all that the result says of itself, and no pixels */
 const stf_operator *stf_derive_operator(const stf_derive *derive);
 bool stf_derive_runs_kernel(const stf_derive *derive);

@@ -6,7 +6,6 @@
  *     slope  = atan(sqrt(dx^2 + dy^2) / divisor), dx and dy over the pixel's size; divisor: 8 or 2 times the scale of heights
  *     aspect = atan2(bottom - top, left - right)
  *
- *
  *     hillshade              n / sqrt(1 + z^2 (dx^2 + dy^2)), n = sin(alt) - cos(alt) z (dy cos(az) - dx sin(az)), 1 to 255
  *     -combined              1 - acos(that) atan(z sqrt(dx^2 + dy^2)) / (pi / 2)^2
  *     -multidirectional      light from 225, 270, 315 and 360 degrees, each by the square of the sine of what it makes with the aspect
