@@ -111,6 +111,30 @@ def make_raster(path, size, dtype, bands, options):
     return path
 
 
+NODATA = -9999
+
+
+def make_almost_empty(path, size, sparse):
+    """A tile in ten has data. The others are missing in the file, or are there with nothing but nodata in them."""
+    if path.exists():
+        return path
+    print(f"making {path}", flush=True)
+    part, tile = path.with_suffix(".part.tif"), 512
+    options = [*TILES_512, "PREDICTOR=3", *DEFLATE, *(["SPARSE_OK=YES"] if sparse else [])]
+    dataset = gdal.GetDriverByName("GTiff").Create(str(part), *size, 1, gdal.GDT_Float32, options)
+    dataset.GetRasterBand(1).SetNoDataValue(NODATA)
+    if not sparse:
+        dataset.GetRasterBand(1).Fill(NODATA)
+    columns = -(-size[0] // tile)
+    for number in range(0, columns * (size[1] // tile)):
+        x, y = number % columns * tile, number // columns * tile
+        if number * 7 % 10 == 0:
+            dataset.WriteArray(terrain.heights(x, y, min(tile, size[0] - x), tile), x, y)
+    dataset = None
+    part.rename(path)
+    return path
+
+
 def make_neighbour_rasters(folder, quick):
     """The rasters of neighbours.py, by name."""
     folder = folder / ("quick" if quick else "full")
@@ -134,6 +158,9 @@ def make_sources(folder, quick):
     sources = {}
     for name, (kind, dtype, bands, options) in LAYOUTS.items():
         sources[name] = Source(name, make_raster(folder / f"{name}.tif", sizes[kind], dtype, bands, options), kind)
+    for name, sparse in (("empty_holes", True), ("empty_nodata", False)):
+        path = make_almost_empty(folder / f"{name}.tif", sizes["dem"], sparse)
+        sources[name] = Source(name, path, "empty")
     tiled, strips = sources["tiled512_deflate"].path, sources["strips512_deflate"].path
     width, height = sizes["dem"]
     # A window that is aligned with nothing.
