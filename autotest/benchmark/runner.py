@@ -35,7 +35,10 @@ def remove_target(target):
 def run_copy(source, driver, options, target, cachemax_mb=None, time_limit_s=None, plugin=None):
     """One measured copy; the target stays. Gives the figures of measured_copy.py, with the source's amplification.
 
-    At the time limit the process is ended and the figures hold "timed_out" and the peak until then."""
+    What is measured is decoding and encoding, unless the options say something of PASSTHROUGH. At the time limit the process is
+    ended and the figures hold "timed_out" and the peak until then."""
+    if driver == "StreamTIFF" and not any(option.startswith("PASSTHROUGH=") for option in options):
+        options = [*options, "PASSTHROUGH=NO"]
     job = {
         "driver": driver,
         "source": source.opened_as(),

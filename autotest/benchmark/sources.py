@@ -23,6 +23,7 @@ FULL_WIDE, QUICK_WIDE = (160000, 2048), (40000, 600)
 TILES_512 = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512"]
 DEFLATE = ["COMPRESS=DEFLATE", "NUM_THREADS=2"]
 RGB = ["PHOTOMETRIC=RGB", "INTERLEAVE=PIXEL", "PREDICTOR=2"]
+JPEG = ["PHOTOMETRIC=YCBCR", "INTERLEAVE=PIXEL", "COMPRESS=JPEG", "JPEG_QUALITY=90", "NUM_THREADS=2"]
 CODECS = {
     "deflate": ["PREDICTOR=3", *DEFLATE],
     "zstd": ["COMPRESS=ZSTD", "PREDICTOR=3", "NUM_THREADS=2"],
@@ -43,8 +44,12 @@ LAYOUTS = {
     "strips1_none": ("dem", "Float32", 1, ["BLOCKYSIZE=1"]),
     "strips512_deflate": ("dem", "Float32", 1, ["BLOCKYSIZE=512", "PREDICTOR=3", *DEFLATE]),
     "rgb512_deflate": ("rgb", "Byte", 3, [*TILES_512, *RGB, *DEFLATE]),
+    "rgb512_jpeg": ("rgb", "Byte", 3, [*TILES_512, *JPEG]),
     "wide512_deflate": ("wide", "Float32", 1, [*TILES_512, "PREDICTOR=3", *DEFLATE]),
 }
+
+# What they show is no other source's, and their tiles are copied as they are.
+PASSED_ONLY = ("rgb512_jpeg",)
 
 
 @dataclasses.dataclass

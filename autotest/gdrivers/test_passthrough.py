@@ -25,7 +25,9 @@ def values_of(dtype, band, width=WIDTH, height=HEIGHT):
 
 
 def layout(block):
-    return ["TILED=YES", f"BLOCKXSIZE={block}", f"BLOCKYSIZE={block}"] if block else ["TILED=NO", f"BLOCKYSIZE={STRIP_ROWS}"]
+    if not block:
+        return ["TILED=NO", f"BLOCKYSIZE={STRIP_ROWS}"]
+    return ["TILED=YES", f"BLOCKXSIZE={block}", f"BLOCKYSIZE={block}"]
 
 
 def make(path, codec="DEFLATE", dtype="Int16", bands=1, block=256, options=(), size=(WIDTH, HEIGHT)):
@@ -217,9 +219,8 @@ def test_window_of_strips(tmp_path):
 
 def test_metadata_of_a_copy_is_added(tmp_path):
     source, options = make(tmp_path / "in.tif", options=["PREDICTOR=2"]), [*SAME, "PASSTHROUGH=YES"]
-    vrt = gdal.Translate(
-        "", str(source), format="VRT", noData=-1, outputSRS="EPSG:32611", metadataOptions=["A=B"], outputBounds=[0, 1, 1, 0]
-    )
+    told = {"noData": -1, "outputSRS": "EPSG:32611", "metadataOptions": ["A=B"], "outputBounds": [0, 1, 1, 0]}
+    vrt = gdal.Translate("", str(source), format="VRT", **told)
     assert copy(tmp_path / "out.tif", vrt, *options)["PASSTHROUGH"] == 9
     found = gdal.Open(str(tmp_path / "out.tif"))
     assert found.GetRasterBand(1).GetNoDataValue() == -1 and found.GetMetadataItem("A") == "B"
@@ -376,7 +377,7 @@ def base_and_overviews(path):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_cog_has_the_tiles_of_the_source_and_overviews_of_its_pixels(tmp_path, threads):
-    source = make(tmp_path / "in.tif", dtype="Float32", block=512, options=["PREDICTOR=3", "ZLEVEL=1"], size=(1100, 1300))
+    source = make(tmp_path / "in.tif", "DEFLATE", "Float32", 1, 512, ["PREDICTOR=3", "ZLEVEL=1"], (1100, 1300))
     options = ["LAYOUT=COG", "STATISTICS=YES", f"NUM_THREADS={threads}"]
     dataset = streamtiff.create_copy(tmp_path / "out.tif", str(source), *options)
     figures = streamtiff.streaming(dataset)
@@ -448,7 +449,9 @@ def test_bytes_do_not_depend_on_cap_or_threads(tmp_path, layout_option):
     for cap, threads in (("16MB", 1), ("16MB", 4), ("200MB", 3)):
         with streamtiff.messages():
             streamtiff.create_quietly(
-                "StreamTIFF", tmp_path / "out.tif", gdal.Open(str(source)),
+                "StreamTIFF",
+                tmp_path / "out.tif",
+                gdal.Open(str(source)),
                 [layout_option, f"MEMORY_CAP={cap}", f"NUM_THREADS={threads}", "PASSTHROUGH=YES"],
             )
         files.add((tmp_path / "out.tif").read_bytes())
