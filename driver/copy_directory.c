@@ -24,6 +24,68 @@ bool stf_copy_set_length(stf_tag_list *tags, uint16_t tag, uint32_t value, stf_e
                                : stf_tag_list_set_long(tags, tag, value, err);
 }
 
+/* --- tiles that are copied as they are --------------------------------------------------------- */
+
+#define TIFFTAG_GDAL_METADATA 42112
+
+/* What GTiff says of how tiles were encoded. */
+static bool tells_of_tiles(const CPLXMLNode *item) {
+    static const char *const names[] = {"WEBP_LEVEL", "COMPRESSION_REVERSIBILITY", "MAX_Z_ERROR", "JPEG_QUALITY", NULL};
+    return item->eType == CXT_Element && EQUAL(CPLGetXMLValue(item, "domain", ""), "IMAGE_STRUCTURE") &&
+           CSLFindString((CSLConstList)names, CPLGetXMLValue(item, "name", "")) >= 0;
+}
+
+static void remove_items_of_tiles(CPLXMLNode *root) {
+    for (CPLXMLNode **link = &root->psChild; *link;) {
+        CPLXMLNode *item = *link;
+        if (!tells_of_tiles(item)) {
+            link = &item->psNext;
+            continue;
+        }
+        *link = item->psNext;
+        item->psNext = NULL;
+        CPLDestroyXMLNode(item);
+    }
+}
+
+static void add_items_of_tiles(CPLXMLNode *root, CPLXMLNode *from) {
+    for (CPLXMLNode *item = from->psChild; item; item = item->psNext) {
+        if (!tells_of_tiles(item))
+            continue;
+        CPLXMLNode *next = item->psNext;
+        item->psNext = NULL; /* what follows would be copied as well */
+        CPLAddXMLChild(root, CPLCloneXMLTree(item));
+        item->psNext = next;
+    }
+}
+
+/* The template tells of tiles encoded as the options have it: those of the source are told of as there. */
+static bool tell_of_passed_tiles(stf_copy *c, stf_error *err) {
+    stf_tag_list *tags = &c->georef.tags;
+    const stf_tag *found = stf_tag_list_find(tags, TIFFTAG_GDAL_METADATA);
+    const char *told = stf_passthrough_metadata(c->passthrough);
+    CPLXMLNode *from = told && strstr(told, "IMAGE_STRUCTURE") ? CPLParseXMLString(told) : NULL;
+    bool done = true;
+    if (from || (found && strstr(found->values, "IMAGE_STRUCTURE"))) {
+        CPLXMLNode *root =
+            found ? CPLParseXMLString(found->values) : CPLCreateXMLNode(NULL, CXT_Element, "GDALMetadata");
+        if (root) {
+            remove_items_of_tiles(root);
+            if (from)
+                add_items_of_tiles(root, from);
+        }
+        char *text = root && root->psChild ? CPLSerializeXMLTree(root) : NULL;
+        if (text)
+            done = stf_tag_list_set(tags, TIFFTAG_GDAL_METADATA, TIFF_ASCII, strlen(text) + 1, text, err);
+        else
+            stf_tag_list_remove(tags, TIFFTAG_GDAL_METADATA);
+        CPLFree(text);
+        CPLDestroyXMLNode(root);
+    }
+    CPLDestroyXMLNode(from);
+    return done;
+}
+
 bool stf_copy_set_structure(stf_copy *c, stf_error *err) {
     stf_tag_list *tags = &c->georef.tags;
     const stf_options *options = &c->options;
@@ -46,12 +108,11 @@ bool stf_copy_set_structure(stf_copy *c, stf_error *err) {
         const stf_tag *tag = &c->result.codec_tags.items[i];
         done = stf_tag_list_set(tags, tag->tag, tag->type, tag->count, tag->values, err);
     }
-    return done && (!c->passthrough || stf_passthrough_set_tags(c->passthrough, tags, err));
+    return done &&
+           (!c->passthrough || (stf_passthrough_set_tags(c->passthrough, tags, err) && tell_of_passed_tiles(c, err)));
 }
 
 /* --- the tiling scheme of a COG ---------------------------------------------------------------- */
-
-#define TIFFTAG_GDAL_METADATA 42112
 
 static void add_item(CPLXMLNode *root, CPLXMLNode *before, const char *name, const char *value) {
     CPLXMLNode *item = CPLCreateXMLNode(NULL, CXT_Element, "Item");

@@ -14,12 +14,13 @@
 #include "source_direct.h"
 #include "tiff.h"
 
+#define TIFFTAG_GDAL_METADATA 42112
 #define LERC_VERSION_OF_LIBTIFF 4u /* LERC_VERSION_2_4 */
 
 struct stf_passthrough {
     stf_platform_file *file;
     stf_tiff_index index;
-    stf_tag_list tags;
+    stf_tag_list tags, metadata;
     char *name;
     uint32_t first_column, first_row; /* blocks of the source */
     uint32_t columns, rows;           /* of the target */
@@ -229,6 +230,9 @@ static bool describe(stf_passthrough *p, GDALDatasetH dataset, const stf_passthr
     *why = stf_passthrough_differs(&p->index, &p->tags, target);
     if (*why)
         return false;
+    const uint16_t metadata = TIFFTAG_GDAL_METADATA;
+    const char *unread; /* a text that is too large is of no account */
+    stf_tiff_index_read_tags(p->file, &metadata, 1, &p->metadata, &unread);
     p->first_column = target->x_px / p->index.block_width_px;
     p->first_row = target->y_px / p->index.block_rows;
     p->columns = (target->width_px - 1) / p->index.block_width_px + 1;
@@ -273,6 +277,7 @@ void stf_passthrough_close(stf_passthrough *p) {
     stf_platform_file_close(p->file);
     stf_tiff_index_free(&p->index);
     stf_tag_list_free(&p->tags);
+    stf_tag_list_free(&p->metadata);
     CPLFree(p->name);
     VSIFree(p);
 }
@@ -323,6 +328,12 @@ bool stf_passthrough_read(stf_passthrough *p, uint64_t tile, void *to, size_t ro
 
 uint64_t stf_passthrough_count(const stf_passthrough *p) {
     return (uint64_t)p->passed;
+}
+
+const char *stf_passthrough_metadata(const stf_passthrough *p) {
+    const stf_tag *tag = stf_tag_list_find(&p->metadata, TIFFTAG_GDAL_METADATA);
+    bool is_text = tag && tag->type == TIFF_ASCII && ((const char *)tag->values)[tag->count - 1] == 0;
+    return is_text ? tag->values : NULL;
 }
 
 bool stf_passthrough_set_tags(const stf_passthrough *p, stf_tag_list *tags, stf_error *err) {

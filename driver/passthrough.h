@@ -53,6 +53,8 @@ bool stf_passthrough_read(stf_passthrough *passthrough, uint64_t tile, void *to,
                           stf_error *err);
 uint64_t stf_passthrough_count(const stf_passthrough *passthrough); /* tiles read so far; none is being read */
 
+/* The text of the source's tag of GDAL's metadata; NULL: it has none. */
+const char *stf_passthrough_metadata(const stf_passthrough *passthrough);
 /* Puts the source's tags of the codec into the target's, in the place of those that are there. */
 bool stf_passthrough_set_tags(const stf_passthrough *passthrough, stf_tag_list *tags, stf_error *err);
 

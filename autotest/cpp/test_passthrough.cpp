@@ -117,7 +117,7 @@ TEST(Passthrough, windows_begin_and_end_between_tiles) {
     } cases[] = {
         {16, 32, 32, 32, true},  {16, 32, 59, 64, true},  {64, 64, 11, 32, true},  {15, 32, 32, 32, false},
         {16, 31, 32, 32, false}, {16, 32, 31, 32, false}, {16, 32, 32, 33, false}, {16, 32, 58, 64, false},
-        {0, 0, 75, 95, false},   {0, 0, 74, 96, false},
+        {15, 32, 33, 32, false}, {16, 31, 32, 33, false}, {0, 0, 75, 95, false},   {0, 0, 74, 96, false},
     };
     for (const auto &one : cases) {
         Pair pair;

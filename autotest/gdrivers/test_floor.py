@@ -62,7 +62,7 @@ CASES = {
 
 def copy(source, target, *options):
     with streamtiff.messages() as kept:
-        dataset = streamtiff.create_quietly("StreamTIFF", target, source, ["NUM_THREADS=2", *options])
+        dataset = streamtiff.create_quietly("StreamTIFF", target, source, ["NUM_THREADS=2", "PASSTHROUGH=NO", *options])
     return dataset, kept
 
 

@@ -115,6 +115,18 @@ def test_defaults_are_those_of_a_tiled_deflate_file(tmp_path):
     assert (tmp_path / "out.tif").read_bytes()[2:4] == b"*\0"  # a classic one
 
 
+@pytest.mark.parametrize("level", ["WEBP_LOSSLESS=YES", "WEBP_LEVEL=42"])
+@pytest.mark.parametrize("layout_option", ["LAYOUT=GTIFF", "LAYOUT=COG"])
+def test_what_is_told_of_tiles_is_what_the_source_tells(tmp_path, level, layout_option):
+    if "WEBP" not in streamtiff.codecs():
+        pytest.skip("libtiff has no WEBP")
+    source = make(tmp_path / "in.tif", "WEBP", "Byte", 3, 512, ["INTERLEAVE=PIXEL", level])
+    assert copy(tmp_path / "out.tif", str(source), "COMPRESS=WEBP", layout_option)["PASSTHROUGH"] == 4
+    told = [gdal.Open(str(path)).GetMetadata("IMAGE_STRUCTURE") for path in (source, tmp_path / "out.tif")]
+    for key in ("WEBP_LEVEL", "COMPRESSION_REVERSIBILITY"):
+        assert told[0].get(key) == told[1].get(key), told
+
+
 def test_older_number_of_deflate_means_the_same(tmp_path):
     source = make(tmp_path / "in.tif", options=["PREDICTOR=2"])
     content = bytearray(source.read_bytes())
