@@ -21,7 +21,7 @@ NOT_HERE = (
 # The most that our wall time may be of GTiff's.
 AT_64_MB = 1.0
 SLOW_IN_GTIFF = 0.4  # where GTiff decodes over and over
-ALMOST_EMPTY = 0.4  # tiles of one value are decoded and encoded once
+ALMOST_EMPTY = 0.5  # tiles of one value are decoded and encoded once
 # What a codec alone costs, at the cap at which GTiff is fastest. Its best cache is a small one.
 CODECS = ((DEFLATE, 0.62), (["COMPRESS=ZSTD", "ZSTD_LEVEL=9"], 0.85), (["COMPRESS=ZSTD", "ZSTD_LEVEL=1"], 0.6))
 CODEC_SOURCE = "tiled512_deflate"
