@@ -524,6 +524,11 @@ TEST_F(BlockRepeat, blocks_of_more_values_or_too_many_bytes_are_not_kept) {
         keep(compressed, from);
         EXPECT_FALSE(again(compressed)) << at;
     }
+    keep(compressed, block(700, 5)); // of which nothing is left once the first band of another was taken over it
+    const stf_block_pixels mixed = block(9, 9);
+    memory[100] ^= 1;
+    keep({4, 5}, mixed);
+    EXPECT_FALSE(again(compressed));
     const Bytes most(STF_BLOCK_REPEAT_BYTES, 1), more(STF_BLOCK_REPEAT_BYTES + 1, 1);
     keep(more, block(700, 5));
     EXPECT_FALSE(again(more));
