@@ -62,8 +62,6 @@ static void read_options(stf_derive *derive) {
             kernel->kind = STF_KERNEL_HILLSHADE_IGOR;
         else if (EQUAL(*word, "-trigonometric"))
             kernel->trigonometric = true;
-        else if (EQUAL(*word, "-alg") && EQUAL(word[1], "Wilson"))
-            kernel->kind = STF_KERNEL_TRI_WILSON;
         else if (EQUAL(*word, "-alg"))
             kernel->zevenbergen_thorne = EQUAL(word[1], "ZevenbergenThorne");
         else if (word[1])
@@ -88,14 +86,10 @@ static void read_nodata(stf_derive *derive) {
     derive->skipped.integer = derive->skips_nodata ? (int32_t)nearest : 0;
 }
 
-static const stf_kernel_kind kinds[] = {
-    [STF_DERIVE_HILLSHADE] = STF_KERNEL_HILLSHADE,
-    [STF_DERIVE_SLOPE] = STF_KERNEL_SLOPE_DEGREES,
-    [STF_DERIVE_ASPECT] = STF_KERNEL_ASPECT,
-    [STF_DERIVE_TRI] = STF_KERNEL_TRI_RILEY,
-    [STF_DERIVE_TPI] = STF_KERNEL_TPI,
-    [STF_DERIVE_ROUGHNESS] = STF_KERNEL_ROUGHNESS,
-};
+static bool has_kernel(stf_derive_mode mode) {
+    return GDAL_VERSION_NUM < GDAL_COMPUTE_VERSION(3, 11, 0) &&
+           (mode == STF_DERIVE_SLOPE || mode == STF_DERIVE_ASPECT || mode == STF_DERIVE_HILLSHADE);
+}
 
 bool stf_derive_choose_kernel(stf_derive *derive) {
     stf_derive_mode mode = derive->command->mode;
@@ -103,11 +97,12 @@ bool stf_derive_choose_kernel(stf_derive *derive) {
     GDALRasterBandH result = GDALGetRasterBand(derive->sample, 1);
     double nodata = GDALGetRasterNoDataValue(result, &has_nodata);
     derive->result_type = GDALGetRasterDataType(result);
-    if (GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 11, 0) || mode == STF_DERIVE_COLOR_RELIEF ||
-        derive->result_type != (mode == STF_DERIVE_HILLSHADE ? GDT_Byte : GDT_Float32))
+    if (!has_kernel(mode) || derive->result_type != (mode == STF_DERIVE_HILLSHADE ? GDT_Byte : GDT_Float32))
         return false;
     stf_kernel *kernel = &derive->kernel;
-    kernel->kind = kinds[mode];
+    kernel->kind = mode == STF_DERIVE_SLOPE    ? STF_KERNEL_SLOPE_DEGREES
+                   : mode == STF_DERIVE_ASPECT ? STF_KERNEL_ASPECT
+                                               : STF_KERNEL_HILLSHADE;
     kernel->integers = derive->type == GDT_Byte || derive->type == GDT_Int16 || derive->type == GDT_UInt16;
     kernel->ewres = derive->transform[1];
     kernel->nsres = derive->transform[5];

@@ -76,10 +76,6 @@ void stf_kernel_run(const stf_kernel *kernel, const stf_kernel_rows *rows, size_
         stf_kernel_run_hillshade(kernel, rows, count, result);
         return;
     }
-    if (kernel->kind >= STF_KERNEL_TRI_WILSON) {
-        stf_kernel_run_roughness(kernel, rows, count, result);
-        return;
-    }
 #ifdef STF_WIDE_VECTORS
     if (__builtin_cpu_supports("avx2")) {
         run_wide(kernel, rows, count, result);

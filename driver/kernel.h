@@ -1,4 +1,4 @@
-/* Whatever gdaldem makes of rows of heights, but colours: its formulas before GDAL 3.11, in double where they are not sums alone.
+/* Slope, aspect and hillshade of rows of heights: the formulas of gdaldem before GDAL 3.11, which computes in double.
  *
  *     left - right and bottom - top of a pixel's neighbours, in the type of the heights (Float32 or Int32) as gdaldem does,
  *         Horn                  a 3 x 3 window with weights 1 2 1
@@ -11,14 +11,8 @@
  *     -multidirectional      light from 225, 270, 315 and 360 degrees, each by the square of the sine of what it makes with the aspect
  *     -igor                  slope times how far the aspect turns away from the light
  *
- *     TRI after Wilson       the mean of what the eight neighbours differ from the pixel by
- *     TRI after Riley        the root of the sum of squares of that
- *     TPI                    the pixel less the mean of its neighbours
- *     roughness              the highest of the nine less the lowest
- *
  * What slope and aspect come to is gdaldem's, but for the arc tangent: its error is below 4e-16, so that rounded to Float32 hardly one
- * pixel in a hundred million differs, by the last bit. What hillshade comes to is a byte for gdaldem, and the same one always; so is all
- * that the others come to. */
+ * pixel in a hundred million differs, by the last bit. What hillshade comes to is a byte for gdaldem, and the same one always. */
 #ifndef STF_KERNEL_H
 #define STF_KERNEL_H
 
@@ -34,10 +28,6 @@ typedef enum {
     STF_KERNEL_SLOPE_DEGREES,
     STF_KERNEL_SLOPE_PERCENT,
     STF_KERNEL_ASPECT,
-    STF_KERNEL_TRI_WILSON,
-    STF_KERNEL_TRI_RILEY,
-    STF_KERNEL_TPI,
-    STF_KERNEL_ROUGHNESS,
     STF_KERNEL_HILLSHADE, /* this and all that follow: by stf_kernel_set_light */
     STF_KERNEL_HILLSHADE_COMBINED,
     STF_KERNEL_HILLSHADE_MULTIDIRECTIONAL,

@@ -1,8 +1,7 @@
 /* What the files of the kernels share: loops over a chunk of pixels, written for the compiler to vectorise.
  *
  *   kernel.c             slope and aspect
- *   kernel_hillshade.c   hillshade in all its variants
- *   kernel_roughness.c   TRI, TPI and roughness */
+ *   kernel_hillshade.c   hillshade in all its variants */
 #ifndef STF_KERNEL_VECTORS_H
 #define STF_KERNEL_VECTORS_H
 
@@ -10,9 +9,8 @@
 
 #include "kernel.h"
 
-/* As stf_kernel_run, which calls them. */
+/* kernel_hillshade.c */
 void stf_kernel_run_hillshade(const stf_kernel *kernel, const stf_kernel_rows *rows, size_t count, float *result);
-void stf_kernel_run_roughness(const stf_kernel *kernel, const stf_kernel_rows *rows, size_t count, float *result);
 
 /* Loops over so many pixels, whose intermediate results stay in the first-level cache. */
 #define CHUNK_PX 256

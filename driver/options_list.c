@@ -87,9 +87,9 @@ static const option_entry option_entries[] = {
      "color-relief COLOURS -alpha. Computed window by window, each block of the source is decoded once",
      COMPRESSION_NONE},
     {"DERIVE_KERNEL", "string-select", "FAST", NULL, NULL, "FAST|GDAL",
-     "Who computes DERIVE: kernels of the driver (for all but color-relief, with GDAL before 3.11), of which slope and "
-     "aspect "
-     "differ from gdaldem's by the last bit in at most one pixel in a million; or gdaldem's own",
+     "Who computes DERIVE: kernels of the driver where it has one (slope, aspect and hillshade; slope and aspect "
+     "differ from "
+     "gdaldem's by the last bit in at most one pixel in a million); or gdaldem's own",
      COMPRESSION_NONE},
     {"PHOTOMETRIC", "string-select", NULL, NULL, NULL,
      "MINISBLACK|MINISWHITE|PALETTE|RGB|CMYK|YCBCR|CIELAB|ICCLAB|ITULAB", "Photometric interpretation",

@@ -1,10 +1,9 @@
-// Kernels of our own without arcs in their results, window by window, against GDALDEMProcessing of the whole raster: not a bit may differ.
+// Hillshade by kernels of our own, window by window, against GDALDEMProcessing of the whole raster: not a byte may differ.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <random>
 #include <string>
@@ -54,22 +53,6 @@ Bytes pixels_of(GDALDatasetH dataset, GDALDataType type) {
     return pixels;
 }
 
-// What is no number may be any of those that are none.
-Bytes with_one_nan(Bytes pixels, GDALDataType type) {
-    const float nan = std::numeric_limits<float>::quiet_NaN();
-    for (size_t at = 0; type == GDT_Float32 && at < pixels.size(); at += sizeof nan) {
-        float value;
-        std::memcpy(&value, &pixels[at], sizeof value);
-        if (std::isnan(value))
-            std::memcpy(&pixels[at], &nan, sizeof nan);
-    }
-    return pixels;
-}
-
-GDALDataType type_of_result(const std::string &text) {
-    return text.rfind("hillshade", 0) == 0 ? GDT_Byte : GDT_Float32;
-}
-
 Bytes by_gdaldem(GDALDatasetH dataset, const std::string &text) {
     char **words = CSLTokenizeString(text.c_str());
     char **arguments = CSLAddString(CSLAddString(nullptr, "-of"), "MEM");
@@ -80,7 +63,7 @@ Bytes by_gdaldem(GDALDatasetH dataset, const std::string &text) {
         arguments = CSLAddString(arguments, *word);
     GDALDEMProcessingOptions *options = GDALDEMProcessingOptionsNew(arguments, nullptr);
     GDALDatasetH made = GDALDEMProcessing("", dataset, words[0], nullptr, options, nullptr);
-    Bytes pixels = pixels_of(made, type_of_result(text));
+    Bytes pixels = pixels_of(made, GDT_Byte);
     GDALClose(made);
     GDALDEMProcessingOptionsFree(options);
     CSLDestroy(arguments);
@@ -109,16 +92,14 @@ Bytes by_windows(GDALDatasetH dataset, GDALDataType type, const std::string &tex
     EXPECT_NE(derive, nullptr) << err.text;
     EXPECT_EQ(stf_derive_runs_kernel(derive), has_kernels);
     const stf_operator *op = stf_derive_operator(derive);
-    size_t made_size = static_cast<size_t>(GDALGetDataTypeSizeBytes(type_of_result(text)));
-    Bytes source = pixels_of(dataset, type), result(static_cast<size_t>(width) * height * made_size, 77);
+    Bytes source = pixels_of(dataset, type), result(static_cast<size_t>(width) * height, 77);
     for (uint32_t y = 0; y < height && stf_derive_runs_kernel(derive); y += down)
         for (uint32_t x = 0; x < width; x += across) {
             stf_window window = {x, y, std::min(across, width - x), std::min(down, height - y)};
             stf_window halo = with_halo(window, width, height);
             stf_operand from = {source.data() + (static_cast<size_t>(halo.y) * width + halo.x) * size, width * size,
                                 halo};
-            stf_operator_result to = {result.data() + (static_cast<size_t>(y) * width + x) * made_size,
-                                      width * made_size, 0, window};
+            stf_operator_result to = {result.data() + static_cast<size_t>(y) * width + x, width, 0, window};
             EXPECT_TRUE(op->run(op->context, &from, &to, &err)) << err.text;
         }
     stf_derive_destroy(derive);
@@ -128,16 +109,14 @@ Bytes by_windows(GDALDatasetH dataset, GDALDataType type, const std::string &tex
 
 void compare(const Raster &raster, const std::string &text, uint32_t across, uint32_t down) {
     GDALDatasetH dataset = raster.open();
-    GDALDataType made = type_of_result(text);
-    Bytes expected = with_one_nan(by_gdaldem(dataset, text), made);
-    Bytes result = with_one_nan(by_windows(dataset, raster.type, text, across, down), made);
+    Bytes expected = by_gdaldem(dataset, text), result = by_windows(dataset, raster.type, text, across, down);
     GDALClose(dataset);
     if (!has_kernels)
         return;
     auto differs = std::mismatch(expected.begin(), expected.end(), result.begin());
-    auto pixel = (differs.first - expected.begin()) / GDALGetDataTypeSizeBytes(made);
     ASSERT_EQ(expected, result) << text << ", " << GDALGetDataTypeName(raster.type) << " " << raster.width << " x "
-                                << raster.height << ": pixel " << pixel % raster.width << ", " << pixel / raster.width;
+                                << raster.height << ": pixel " << (differs.first - expected.begin()) % raster.width
+                                << ", " << (differs.first - expected.begin()) / raster.width;
 }
 
 const char *const variants[] = {
@@ -151,10 +130,6 @@ const char *const variants[] = {
     "hillshade -igor",
     "hillshade -igor -alg ZevenbergenThorne -az 90 -z 5",
     "hillshade -alt 0.5 -az -45",
-    "TRI",
-    "TRI -alg Wilson",
-    "TPI",
-    "roughness",
 };
 
 const GDALDataType types[] = {GDT_Byte, GDT_UInt16, GDT_Int16, GDT_Int32, GDT_Float32, GDT_Float64};
@@ -201,7 +176,7 @@ std::string text_of(const char *variant, bool edges) {
     return std::string(variant) + (edges ? " -compute_edges" : "");
 }
 
-TEST_F(DeriveKernel, every_type_and_variant) {
+TEST_F(DeriveKernel, hillshade_of_every_type_and_variant) {
     unsigned seed = 1;
     for (GDALDataType type : types)
         for (const char *variant : variants)
@@ -212,7 +187,7 @@ TEST_F(DeriveKernel, every_type_and_variant) {
             }
 }
 
-TEST_F(DeriveKernel, nodata_around) {
+TEST_F(DeriveKernel, hillshade_around_nodata) {
     unsigned seed = 100;
     for (GDALDataType type : types)
         for (const char *variant : variants)
@@ -243,7 +218,7 @@ TEST_F(DeriveKernel, sums_that_vector_code_rounds_otherwise) {
                  {"-z 2 -az 90 -alt 60", 729, 315},     {"-z 0.5 -az 10 -alt 30", -771, -639},
                  {"-z 3 -az 90 -alt 60", 486, -210},    {"-z 3 -az 90 -alt 60", 486, 210}};
     for (const auto &one : found)
-        for (int width = 4; width <= 17; width++)
+        for (int width = 3; width <= 40; width++)
             for (int mode = 0; mode < 3; mode++) { // without nodata; with a value for it; with nodata in a row
                 Raster raster{width, 9, GDT_Int16};
                 for (int y = 0; y < 9; y++)
@@ -288,8 +263,8 @@ TEST_F(DeriveKernel, what_is_no_number_and_what_is_infinite) {
 }
 
 TEST_F(DeriveKernel, rasters_that_are_all_edges) {
-    for (int width : {1, 2, 3, 6, 9})
-        for (int height : {1, 2, 3})
+    for (int width = 1; width <= 11; width++)
+        for (int height : {1, 2, 3, 5})
             for (const char *variant : variants)
                 for (bool edges : {true, false})
                     compare(terrain(width, height, (width + height) % 2 ? GDT_Float32 : GDT_Int16, 9),
