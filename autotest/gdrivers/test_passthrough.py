@@ -165,7 +165,7 @@ def test_what_differs_is_encoded_anew_and_refused_where_it_must_not(tmp_path, ca
     how, options, reason = DIFFERENT[case]
     if "LERC" in how.get("codec", "") and "LERC" not in streamtiff.codecs():
         pytest.skip("libtiff has no LERC")
-    source = make(tmp_path / "in.tif", **{"options": ["PREDICTOR=2"], **how})
+    source = make(tmp_path / "in.tif", **{"options": ["PREDICTOR=2"], "size": (300, 270), **how})
     if reason is None:
         assert is_passed(tmp_path, source, *options)
         return
@@ -356,7 +356,7 @@ def damage(path, tag, number, value):
 @pytest.mark.parametrize("codec", ["DEFLATE", "NONE"])
 @pytest.mark.parametrize("layout_option", ["LAYOUT=GTIFF", "LAYOUT=COG"])
 def test_tiles_that_lie_outside_of_the_file(tmp_path, way, codec, layout_option):
-    source = make(tmp_path / "in.tif", codec, block=512, options=["BIGTIFF=NO"], dtype="Float32", size=(1200, 1200))
+    source = make(tmp_path / "in.tif", codec, block=512, options=["BIGTIFF=NO"], dtype="Float32", size=(1030, 600))
     if way == "cut":
         os.truncate(source, source.stat().st_size - 3000)
     else:
@@ -364,9 +364,8 @@ def test_tiles_that_lie_outside_of_the_file(tmp_path, way, codec, layout_option)
     options = [f"COMPRESS={codec}", "PREDICTOR=1", layout_option]
     for mode in ("AUTO", "YES"):
         dataset = gdal.Open(str(source))
-        if (mode, codec, way) == ("AUTO", "NONE", "too_long"):  # GDAL takes what it needs
-            assert copy(tmp_path / "read.tif", dataset, *options)["PASSTHROUGH"] == 0
-            continue
+        if (mode, codec, way) == ("AUTO", "NONE", "too_long"):
+            continue  # read by GDAL, which may take the bytes that it needs
         assert streamtiff.refused(tmp_path / "out.tif", dataset, *options, f"PASSTHROUGH={mode}")
 
 
@@ -389,13 +388,13 @@ def base_and_overviews(path):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_cog_has_the_tiles_of_the_source_and_overviews_of_its_pixels(tmp_path, threads):
-    source = make(tmp_path / "in.tif", "DEFLATE", "Float32", 1, 512, ["PREDICTOR=3", "ZLEVEL=1"], (1100, 1300))
+    source = make(tmp_path / "in.tif", "DEFLATE", "Float32", 1, 512, ["PREDICTOR=3", "ZLEVEL=1"], (1100, 600))
     options = ["LAYOUT=COG", "STATISTICS=YES", f"NUM_THREADS={threads}"]
     dataset = streamtiff.create_copy(tmp_path / "out.tif", str(source), *options)
     figures = streamtiff.streaming(dataset)
     dataset = None  # noqa: F841
     streamtiff.check_figures(figures)
-    assert figures["PASSTHROUGH"] == figures["BLOCK_DECODES"] == 9
+    assert figures["PASSTHROUGH"] == figures["BLOCK_DECODES"] == 6
     cog.check_valid(tmp_path / "out.tif")
     assert blocks_of(tmp_path / "out.tif") == blocks_of(source)
     copy(tmp_path / "anew.tif", str(source), *options[:2], "PASSTHROUGH=NO")
@@ -410,9 +409,9 @@ JPEG = ["PHOTOMETRIC=YCBCR", "INTERLEAVE=PIXEL", "JPEG_QUALITY=91"]
 def test_jpeg_photographs_lose_nothing_in_a_cog(tmp_path, tables):
     if "JPEG" not in streamtiff.codecs():
         pytest.skip("libtiff has no JPEG")
-    source = make(tmp_path / "in.tif", "JPEG", "Byte", 3, 512, [*JPEG, *filter(None, [tables])], (1100, 1300))
+    source = make(tmp_path / "in.tif", "JPEG", "Byte", 3, 512, [*JPEG, *filter(None, [tables])], (1100, 600))
     figures = copy(tmp_path / "out.tif", str(source), "LAYOUT=COG", "COMPRESS=JPEG")
-    assert figures["PASSTHROUGH"] == 9
+    assert figures["PASSTHROUGH"] == 6
     cog.check_valid(tmp_path / "out.tif")
     assert blocks_of(tmp_path / "out.tif") == blocks_of(source)
     pixels, overviews = base_and_overviews(tmp_path / "out.tif")
@@ -456,7 +455,7 @@ def test_mask_goes_its_own_way(tmp_path, layout_option):
 
 @pytest.mark.parametrize("layout_option", ["LAYOUT=GTIFF", "LAYOUT=COG"])
 def test_bytes_do_not_depend_on_cap_or_threads(tmp_path, layout_option):
-    source = make(tmp_path / "in.tif", block=512, dtype="Float32", options=["PREDICTOR=3"], size=(1100, 1300))
+    source = make(tmp_path / "in.tif", block=512, dtype="Float32", options=["PREDICTOR=3"], size=(1100, 600))
     files = set()
     for cap, threads in (("16MB", 1), ("16MB", 4), ("200MB", 3)):
         with streamtiff.messages():
