@@ -176,9 +176,6 @@ static bool is_vrt(GDALDatasetH dataset) {
 
 /* What a VRT shows as it is, opened; NULL: it shows something else. */
 static GDALDatasetH open_shown(GDALDatasetH vrt, stf_passthrough_target *target) {
-    CSLConstList xml = (CSLConstList)GDALGetMetadata(vrt, "xml:VRT");
-    if (!xml || !*xml || strstr(*xml, "<OpenOptions"))
-        return NULL;
     stf_underlay *underlay = stf_underlay_read(vrt, 1, (uint32_t)GDALGetRasterCount(vrt));
     GDALDatasetH shown = NULL;
     if (underlay && stf_plain_vrt_shows(vrt, underlay, &target->x_px, &target->y_px))

@@ -1,6 +1,7 @@
 #include "plain_vrt.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "cpl_error.h"
 #include "cpl_string.h"
@@ -13,12 +14,19 @@ static bool shows_part(const stf_under_axis *axis, uint32_t vrt_px, uint32_t ras
     return shown;
 }
 
+/* The raster would be opened without them, and may have other pixels then. */
+static bool has_open_options(GDALDatasetH vrt) {
+    CSLConstList xml = (CSLConstList)GDALGetMetadata(vrt, "xml:VRT");
+    return !xml || !*xml || strstr(*xml, "<OpenOptions") != NULL;
+}
+
 bool stf_plain_vrt_shows(GDALDatasetH vrt, const stf_underlay *underlay, uint32_t *x_px, uint32_t *y_px) {
     if (underlay->lists[0].count != 1)
         return false;
     const stf_under_layer *layer = &underlay->lists[0].items[0];
     const stf_under_grid *grid = &underlay->grids[layer->grid];
-    return grid->list == STF_UNDER_FILE && layer->simple && layer->bands == (uint32_t)GDALGetRasterCount(vrt) &&
+    return !has_open_options(vrt) && grid->list == STF_UNDER_FILE && layer->simple &&
+           layer->bands == (uint32_t)GDALGetRasterCount(vrt) &&
            shows_part(&layer->x, (uint32_t)GDALGetRasterXSize(vrt), grid->width_px, x_px) &&
            shows_part(&layer->y, (uint32_t)GDALGetRasterYSize(vrt), grid->height_px, y_px);
 }

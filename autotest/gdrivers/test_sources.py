@@ -124,6 +124,24 @@ def test_plain_vrt_file_is_unwrapped(tmp_path, folder, cap):
     assert figures["SOURCE_BLOCKS"] == 6 * 4  # the file's, not the VRT's
 
 
+def test_plain_vrt_whose_file_is_opened_with_options_that_change_pixels(tmp_path):
+    """An alpha band of 1 bit is 0 and 255, unless the VRT asks for 0 and 1."""
+    pixels = np.zeros((4, 64, 64), np.uint8)
+    pixels[:3] = np.arange(64)
+    pixels[3, :, 20:] = 255
+    source = gdal_array.OpenArray(pixels)
+    source.GetRasterBand(4).SetColorInterpretation(gdal.GCI_AlphaBand)
+    jp2, vrt = str(tmp_path / "alpha.jp2"), tmp_path / "alpha.vrt"
+    options = ["1BIT_ALPHA=YES", "REVERSIBLE=YES", "QUALITY=100"]
+    gdal.GetDriverByName("JP2OpenJPEG").CreateCopy(jp2, source, options=options)
+    gdal.Translate(str(vrt), jp2)
+    asks = '<OpenOptions><OOI key="1BIT_ALPHA_PROMOTION">NO</OOI></OpenOptions>'
+    vrt.write_text(vrt.read_text().replace("<SourceBand>", asks + "<SourceBand>"))
+    dataset = gdal.Open(str(vrt))
+    assert dataset.GetRasterBand(4).ReadAsArray().max() == 1
+    check(tmp_path, dataset)
+
+
 WINDOWS = {
     "subwindow": {"srcWin": [77, 31, 555, 404]},
     "aligned": {"srcWin": [128, 256, 384, 128]},
