@@ -251,7 +251,8 @@ def measured_s(command, env, target, start_s):
 def rows_of_unit(source):
     from osgeo import gdal
 
-    return gdal.Open(str(source.path)).GetRasterBand(1).GetBlockSize()[1]
+    dataset = gdal.Open(str(source.path))
+    return dataset.GetRasterBand(1).GetBlockSize()[1]
 
 
 def run(profile, all_sources, sizes, folder, plugin):

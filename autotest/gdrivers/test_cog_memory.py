@@ -109,7 +109,8 @@ def test_cap_and_bytes_read(source_path, reference, tmp_path, name, cap_mb, thre
     test_cog_pixels.check_same(test_cog_pixels.levels(target), reference(name), method)
 
     # Of what is read, the tiles that are copied from the spool are ours.
-    blocks = gdal.Open(str(path)).GetRasterBand(1).GetBlockSize()
+    dataset = gdal.Open(str(path))
+    blocks = dataset.GetRasterBand(1).GetBlockSize()
     _, _, (width, height), _ = SOURCES[name]
     count = -(-width // blocks[0]) * -(-height // blocks[1])
     pages = PAGE_BYTES * (count if blocks[1] >= 32 else count // 32 + 1)

@@ -165,6 +165,5 @@ def test_mask_lies_beside(tmp_path, internal):
         dataset = streamtiff.create_copy(target, masked, "STREAMABLE_OUTPUT=YES")
         dataset = None  # noqa: F841
     assert_front_to_back(target.read_bytes())
-    assert gdal.Open(str(target)).GetRasterBand(1).GetMaskBand().ReadRaster() == (
-        masked.GetRasterBand(1).GetMaskBand().ReadRaster()
-    )
+    written = gdal.Open(str(target))
+    assert written.GetRasterBand(1).GetMaskBand().ReadRaster() == masked.GetRasterBand(1).GetMaskBand().ReadRaster()

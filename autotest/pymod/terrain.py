@@ -16,6 +16,7 @@ from osgeo import gdal, osr
 PERIODS_PX = (2048, 1875)
 MEAN_M, SPREAD_M = 1500.0, 130.0  # heights stay within 0 .. 3000 m
 RANGE_M = 3000.0
+GRAIN_PERIOD_PX = 1021
 PIECE_PX = 1 << 21  # of one band, made and written at a time
 
 # What one unit of an integer type stands for; 8-bit types spread 900 .. 2100 m over their range instead.
@@ -97,6 +98,18 @@ def heights(x0, y0, width, height, seed=0, band=0):
     return z
 
 
+@functools.lru_cache(maxsize=1)
+def _noise():
+    return np.random.RandomState(97).standard_normal((GRAIN_PERIOD_PX, GRAIN_PERIOD_PX)).astype(np.float32)
+
+
+def grainy(grey, x0, y0, band, grain):
+    """Grey levels with the noise of a camera on them: without it 8 bits of terrain are long runs of one value."""
+    height, width = grey.shape
+    noisy = grey + grain * _repeated(_noise(), x0 + 131 * band, y0 + 277 * band, width, height)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
 def samples(dtype, x0, y0, width, height, seed=0, band=0):
     """The same window in a GDAL data type, by its name."""
     z = heights(x0, y0, width, height, seed, band)
@@ -110,8 +123,8 @@ def samples(dtype, x0, y0, width, height, seed=0, band=0):
     return z.astype(dtype.lower())
 
 
-def make_terrain(path, width, height, dtype="Float32", bands=1, options=(), seed=0):
-    """Writes a GTiff of the surface with these creation options, block row by block row.
+def make_terrain(path, width, height, dtype="Float32", bands=1, options=(), seed=0, grain=0):
+    """Writes a GTiff of the surface with these creation options, block row by block row. grain: of Byte, in grey levels.
 
     10 m pixels in UTM zone 11 N. Same arguments, same pixels. Gives the path back.
     """
@@ -132,6 +145,8 @@ def make_terrain(path, width, height, dtype="Float32", bands=1, options=(), seed
         for x in range(0, width, columns):
             nx = min(columns, width - x)
             window = np.stack([samples(dtype, x, y, nx, ny, seed, band) for band in range(bands)])
+            if grain:
+                window = np.stack([grainy(window[band], x, y, band, grain) for band in range(bands)])
             dataset.WriteArray(window, x, y)
             for band in range(1, bands + 1):  # written now, so that GDAL's cache does not fill up
                 dataset.GetRasterBand(band).FlushCache()
