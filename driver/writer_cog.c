@@ -20,7 +20,8 @@ bool stf_writer_begin_cog(stf_writer *w, char ***options, stf_error *err) {
         if (CSLFetchNameValue(*options, kept[i]))
             list = CSLSetNameValue(list, kept[i], CSLFetchNameValue(*options, kept[i]));
     w->cog_target = w->target;
-    w->cog_options = *options;
+    w->cog_options =
+        CSLSetNameValue(*options, "PASSTHROUGH", "NO"); /* the plain file's tiles are not what was asked for */
     *options = list;
     bool is_file = !STARTS_WITH(w->cog_target, "/vsi") || STARTS_WITH(w->cog_target, "/vsimem/");
     w->target = stf_scratch_name(is_file ? w->cog_target : CPLGenerateTempFilename("streamtiff"), "tif");
