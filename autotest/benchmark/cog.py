@@ -50,6 +50,8 @@ def judge(source, figures, passed):
     most = (2 if passed else 1) * MAX_AMPLIFICATION * source.read_bytes() + source.page_bytes() + HEADER_BYTES
     if figures["read_bytes"] - scratch > most:
         broken.append(f"amplification by bytes read {figures['amplification']:.3f}")
+    if passed and not told["PASSTHROUGH"]:
+        broken.append("no tile is copied as it is")
     return broken
 
 
@@ -57,7 +59,7 @@ def in_turn(source, cap_mb, cachemax_mb, passed, target, plugin, pairs):
     """Runs of both sides; one that reaches the time limit is the last of its side."""
     runs = {"StreamTIFF": [], "COG": []}
     options = PASSED[source.name] if passed else COG
-    own = ["LAYOUT=COG", f"MEMORY_CAP={cap_mb}MB", f"PASSTHROUGH={'YES' if passed else 'NO'}"]
+    own = ["LAYOUT=COG", f"MEMORY_CAP={cap_mb}MB", f"PASSTHROUGH={'AUTO' if passed else 'NO'}"]
     sides = {"StreamTIFF": ([*options, *own], None), "COG": (options, cachemax_mb)}
     for _ in range(pairs):
         for driver, (options, limit_mb) in sides.items():
