@@ -228,15 +228,16 @@ static bool choose_spill(const stf_planner *planner, const stf_way *bands, uint3
     return widest_stripes(planner, encoders, cap_bytes, true, chosen);
 }
 
-/* Stripes that spill nothing cost nothing, and open tiles of levels take more memory than anything else: rather narrower
- * stripes than a second reader that there is no room for. */
+/* Stripes that spill little cost little, and open tiles of levels take more memory than anything else: rather narrower
+ * stripes than encoders that wait for each other's slots, and a second reader that there is no room for. */
 static bool choose_roomy(stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
                          stf_way *chosen) {
     if (planner->levels == 0)
         return false;
     planner->roomy = true;
     planner->spilled_levels = 0;
-    bool found = choose_in_memory(planner, bands, encoders, cap_bytes, chosen) && chosen->spilled_pixels == 0;
+    bool found = choose_in_memory(planner, bands, encoders, cap_bytes, chosen) &&
+                 chosen->spilled_pixels <= raster_pixels(planner) / 8;
     planner->roomy = false;
     return found;
 }
