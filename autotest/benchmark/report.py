@@ -124,7 +124,8 @@ def write_writer(folder, machine, rows, violations):
         for side in ("StreamTIFFWriter", "GTiff"):
             ours, median = side == "StreamTIFFWriter", row[side]
             line = [row["raster"], row["cap_mb"], row["pattern"], side] if ours else ["", "", "", side]
-            line += [f"{median['wall_s']:.1f}", mb(median["peak_rss_bytes"])]
+            stopped = " (stopped)" if row["timed_out"] and not ours else ""
+            line += [f"{median['wall_s']:.1f}{stopped}", mb(median["peak_rss_bytes"])]
             line += [mb(row["streaming"]["SPILL_BYTES"]) if ours else "", mb(median["written_bytes"])]
             lines.append([*line, mb(median["file_bytes"]), f"**{row['ratio']:.2f}**" if ours else ""])
     note = "Windows pushed through Create(), NUM_THREADS=2, GDAL_CACHEMAX as the cap, both sides in turn: medians.\n"

@@ -24,9 +24,10 @@ def folder(tmp_path_factory):
     return folder
 
 
+# -et 0: else positions are interpolated along the rows of what is asked for, which are not the same in both ways.
 ARGUMENTS = [
-    ["-t_srs", "EPSG:4326"],
-    ["-t_srs", "EPSG:4326", "-r", "cubic"],
+    ["-t_srs", "EPSG:4326", "-et", "0"],
+    ["-t_srs", "EPSG:4326", "-et", "0", "-r", "cubic"],
     ["-tr", "23", "23", "-r", "bilinear"],
     ["-t_srs", "EPSG:3857", "-dstalpha"],
     ["-te", "501000", "4596000", "505000", "4599000", "-dstnodata", "-9999"],
