@@ -228,16 +228,17 @@ static bool choose_spill(const stf_planner *planner, const stf_way *bands, uint3
     return widest_stripes(planner, encoders, cap_bytes, true, chosen);
 }
 
-/* Stripes that spill little cost little, and open tiles of levels take more memory than anything else: rather narrower
- * stripes than encoders that wait for each other's slots, and a second reader that there is no room for. */
+/* Stripes that spill nothing cost nothing, and open tiles of levels take more memory than anything else: rather narrower
+ * stripes than encoders that wait for each other's slots, and a second reader that there is no room for. The same
+ * where something is spilled anyway, and seams add little to it. */
 static bool choose_roomy(stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
-                         stf_way *chosen) {
-    if (planner->levels == 0)
+                         uint64_t most_spilled_px, stf_way *chosen) {
+    if (planner->levels == 0 || encoders == 1)
         return false;
     planner->roomy = true;
     planner->spilled_levels = 0;
-    bool found = choose_in_memory(planner, bands, encoders, cap_bytes, chosen) &&
-                 chosen->spilled_pixels <= raster_pixels(planner) / 8;
+    bool found =
+        choose_in_memory(planner, bands, encoders, cap_bytes, chosen) && chosen->spilled_pixels <= most_spilled_px;
     planner->roomy = false;
     return found;
 }
@@ -245,7 +246,8 @@ static bool choose_roomy(stf_planner *planner, const stf_way *bands, uint32_t en
 bool stf_way_choose(stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
                     stf_way *chosen) {
     uint64_t least = UINT64_MAX;
-    if (encoders > 1 && choose_roomy(planner, bands, encoders, cap_bytes, chosen))
+    stf_way roomy;
+    if (choose_roomy(planner, bands, encoders, cap_bytes, 0, chosen))
         return true;
     for (uint32_t spilled = 0; spilled <= planner->levels && stf_way_level_pixels(planner, spilled) < least;
          spilled++) {
@@ -257,6 +259,9 @@ bool stf_way_choose(stf_planner *planner, const stf_way *bands, uint32_t encoder
         least = stf_add(way.spilled_pixels, stf_way_level_pixels(planner, spilled));
         *chosen = way;
     }
+    if (least > 0 && least < UINT64_MAX &&
+        choose_roomy(planner, bands, encoders, cap_bytes, raster_pixels(planner) / 8, &roomy))
+        *chosen = roomy;
     if (least < UINT64_MAX)
         return true;
     for (planner->spilled_levels = 0; planner->spilled_levels <= planner->levels; planner->spilled_levels++)
