@@ -70,6 +70,7 @@ static bool run_pass(stf_copy *c, copy_pass *pass, stf_error *err) {
     job.source.read = stf_source_read_unit;
     job.sink.context = pass;
     job.sink.commit = commit_tile;
+    job.sink.any_order = !pass->file;
     job.progress = tell_progress;
     job.progress_data = pass;
     job.statistics = pass->statistics;

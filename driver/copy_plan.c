@@ -174,6 +174,7 @@ bool stf_copy_fill_demand(const stf_copy *c, const stf_source_info *info, const 
     demand->geometry = geometry;
     demand->threads = c->options.threads;
     demand->parallel_read = info->parallel_read;
+    demand->readers_roam = info->readers_roam;
     demand->may_be_constant = info->may_be_constant || info->constants.of_unit != NULL;
     demand->constants = info->constants;
     demand->unit_bytes = info->unit_bytes;

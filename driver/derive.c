@@ -198,11 +198,13 @@ static bool describe_operator(stf_derive *derive, stf_error *err) {
         op->run = stf_derive_run_kernel;
         op->run_bytes = stf_derive_run_kernel_bytes;
         op->pad_px = 0;
+        op->allocates_little = true;
     }
     if (!is_relief || (derive->type != GDT_Byte && derive->type != GDT_UInt16 && derive->type != GDT_Int16))
         return true;
     op->run = stf_derive_run_table;
     op->run_bytes = stf_derive_run_table_bytes;
+    op->allocates_little = true;
     op->table_bytes = 4 * (derive->type == GDT_Byte ? 256 : 65536);
     return stf_derive_make_table(derive, err);
 }

@@ -37,6 +37,7 @@ typedef struct stf_operator {
     uint32_t source_bytes;        /* of one sample of the source */
     uint32_t bands, sample_bytes; /* of the result */
     uint32_t most_rows;           /* of one run; 0: as many as are worth one */
+    bool allocates_little;        /* a run takes some rows of the window at most from the allocator */
     uint64_t table_bytes;         /* what it holds for all runs */
     /* On any thread, several at once. Row y of the result may lie where row y - halo_px of the source and those above it do:
      * it is written once the row of the result after it needs none of them any more. */

@@ -35,17 +35,27 @@ static bool finished(const stf_pipeline *p) {
 
 /* --- read -------------------------------------------------------------------------------------- */
 
-/* A worker has a reader of its own or none: a decoder's buffers then come and go on one thread, and no allocator keeps
- * a second set of them for another. */
-static bool can_read(const stf_pipeline *p, uint32_t reader) {
-    return reader < p->job->plan->readers && !p->walk_done &&
-           p->next_read - p->next_fill < p->job->plan->unit_buffers && stf_pool_free_items(p->buffers) > 0;
+/* The reader that the worker may use now; as many as there are: none. Where reading allocates, a worker has a reader of its
+ * own or none: a decoder's buffers then come and go on one thread, and no allocator keeps a second set of them for another. */
+static uint32_t free_reader(const stf_pipeline *p, uint32_t worker_number) {
+    uint32_t readers = p->job->plan->readers, reader = 0;
+    if (!p->job->demand->readers_roam)
+        return worker_number < readers ? worker_number : readers;
+    while (reader < readers && p->readers[reader].busy)
+        reader++;
+    return reader;
+}
+
+static bool can_read(const stf_pipeline *p) {
+    return !p->walk_done && p->next_read - p->next_fill < p->job->plan->unit_buffers &&
+           stf_pool_free_items(p->buffers) > 0;
 }
 
 static bool charge_reader(stf_pipeline *p, uint32_t reader, stf_error *err) {
-    if (!p->reader_charged[reader] && !stf_budget_charge(p->job->budget, p->job->demand->reader_bytes, "a reader", err))
+    if (!p->readers[reader].charged &&
+        !stf_budget_charge(p->job->budget, p->job->demand->reader_bytes, "a reader", err))
         return false;
-    p->reader_charged[reader] = true;
+    p->readers[reader].charged = true;
     return true;
 }
 
@@ -63,21 +73,24 @@ static bool begin_read(stf_pipeline *p, stf_unit_slot **slot, uint32_t reader, s
     return charge_reader(p, reader, err) && stf_pool_take(p->buffers, &(*slot)->buffer, err);
 }
 
-static bool step_read(stf_pipeline *p, uint32_t reader) {
+static bool step_read(stf_pipeline *p, uint32_t worker_number) {
     stf_error err = {0};
     stf_unit_slot *slot;
-    if (!can_read(p, reader))
+    uint32_t reader = free_reader(p, worker_number);
+    if (reader >= p->job->plan->readers || !can_read(p))
         return false;
     bool done = begin_read(p, &slot, reader, &err);
     if (done && !slot)
         return true;
     if (done) {
+        p->readers[reader].busy = true;
         stf_pipeline_unlock(p);
         stf_messages_begin(&p->messages);
         done = p->job->source.read(p->job->source.context, reader, &slot->unit, stf_pool_item(p->buffers, slot->buffer),
                                    &slot->pixels, &err);
         stf_messages_end();
         stf_pipeline_lock(p);
+        p->readers[reader].busy = false;
         slot->ready = true;
     }
     if (!done)
@@ -154,10 +167,7 @@ static bool step_fill(stf_pipeline *p) {
 
 /* --- commit ------------------------------------------------------------------------------------ */
 
-static bool step_commit(stf_pipeline *p) {
-    stf_tile_job *job = &p->jobs[p->next_commit % p->job_room];
-    if (p->next_commit == p->next_start || job->state != JOB_ENCODED)
-        return false;
+void stf_pipeline_commit(stf_pipeline *p, stf_tile_job *job) {
     stf_error err = {0};
     stf_pipeline_unlock(p);
     bool done = p->job->sink.commit(p->job->sink.context, job->tile, job->encoded, job->encoded_bytes, &err);
@@ -166,8 +176,17 @@ static bool step_commit(stf_pipeline *p) {
         stf_pipeline_fail(p, &err);
     if (job->slot != STF_NO_SLOT)
         stf_pool_give(p->slots, job->slot);
-    p->next_commit++;
+    job->state = JOB_COMMITTED;
+    while (p->next_commit < p->next_start && p->jobs[p->next_commit % p->job_room].state == JOB_COMMITTED)
+        p->next_commit++;
     CPLCondBroadcast(p->changed);
+}
+
+static bool step_commit(stf_pipeline *p) {
+    stf_tile_job *job = &p->jobs[p->next_commit % p->job_room];
+    if (p->next_commit == p->next_start || job->state != JOB_ENCODED || p->job->sink.any_order)
+        return false;
+    stf_pipeline_commit(p, job);
     return true;
 }
 
@@ -291,8 +310,8 @@ static bool set_up(stf_pipeline *p, stf_error *err) {
     p->changed = CPLCreateCond();
     p->jobs = VSICalloc((size_t)p->job_room, sizeof *p->jobs);
     p->units = VSICalloc(plan->unit_buffers, sizeof *p->units);
-    p->reader_charged = VSICalloc(plan->readers, sizeof *p->reader_charged);
-    if (!p->mutex || !p->changed || !p->jobs || !p->units || !p->reader_charged || !stf_messages_init(&p->messages))
+    p->readers = VSICalloc(plan->readers, sizeof *p->readers);
+    if (!p->mutex || !p->changed || !p->jobs || !p->units || !p->readers || !stf_messages_init(&p->messages))
         return stf_fail(err, CPLE_OutOfMemory, "No memory for the queues of the copy");
     p->slots = stf_pool_create(job->budget, (size_t)job->demand->slot_bytes, plan->slots, "output tiles", err);
     p->buffers =
@@ -309,15 +328,15 @@ static bool set_up(stf_pipeline *p, stf_error *err) {
 
 static void take_down(stf_pipeline *p) {
     stf_pipeline_encode_take_down(p);
-    for (uint32_t i = 0; p->reader_charged && i < p->job->plan->readers; i++)
-        if (p->reader_charged[i])
+    for (uint32_t i = 0; p->readers && i < p->job->plan->readers; i++)
+        if (p->readers[i].charged)
             stf_budget_release(p->job->budget, p->job->demand->reader_bytes);
     stf_assembly_destroy(p->assembly);
     stf_spill_destroy(p->spill);
     stf_pool_destroy(p->buffers);
     stf_pool_destroy(p->slots);
     stf_messages_free(&p->messages);
-    VSIFree(p->reader_charged);
+    VSIFree(p->readers);
     VSIFree(p->units);
     VSIFree(p->jobs);
     if (p->changed)

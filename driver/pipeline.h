@@ -3,7 +3,7 @@
  *     read (any reader, in parallel)      units are begun in visiting order
  *       -> fill (one thread at a time)    ... and filled into their tiles in that order
  *         -> encode (any encoder)         complete tiles are begun in the order of completion
- *           -> commit (calling thread)    ... and written in that order
+ *           -> commit (calling thread)    ... and written in that order, where the sink cares for it
  *
  * Every thread takes whatever step can be done now, and waits when there is none. All buffers come from pools, so
  * producers wait when a pool is empty. It cannot come to a standstill: the unit to be filled next
@@ -43,9 +43,11 @@ typedef struct stf_unit_source {
                  stf_error *err);
 } stf_unit_source;
 
-/* Where tiles go: called on the calling thread, once for every tile, in the order of completion. */
+/* Where tiles go, each once: on the calling thread, in the order of completion. any_order: or on any thread, in any order;
+ * then a tile's slot is free as soon as it is encoded. */
 typedef struct stf_tile_sink {
     void *context;
+    bool any_order;
     bool (*commit)(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *err);
 } stf_tile_sink;
 

@@ -284,6 +284,8 @@ bool stf_pipeline_step_encode(stf_pipeline *p, uint32_t number) {
     job->state = JOB_ENCODED;
     if (!done)
         stf_pipeline_fail(p, &err);
+    else if (p->job->sink.any_order)
+        stf_pipeline_commit(p, job);
     CPLCondBroadcast(p->changed);
     return true;
 }

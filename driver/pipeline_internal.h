@@ -17,8 +17,13 @@ typedef struct stf_unit_slot {
     bool ready;
 } stf_unit_slot;
 
+typedef struct stf_reader_state {
+    bool charged; /* it has read, and is in the account */
+    bool busy;
+} stf_reader_state;
+
 /* A complete tile on its way to the file. */
-typedef enum { JOB_WAITS, JOB_ENCODING, JOB_ENCODED } stf_job_state;
+typedef enum { JOB_WAITS, JOB_ENCODING, JOB_ENCODED, JOB_COMMITTED } stf_job_state;
 typedef struct stf_tile_job {
     stf_job_state state;
     uint64_t tile;
@@ -47,7 +52,7 @@ typedef struct stf_pipeline {
     uint64_t next_read, next_fill; /* numbers of units */
     uint64_t unit_count;
     stf_unit_slot *units; /* ring, by number modulo unit_buffers */
-    bool *reader_charged; /* for each reader: it has read, and is in the account */
+    stf_reader_state *readers;
     bool filling;
     bool touch_begun; /* the unit next_fill is partly filled in; touch says how far */
     stf_touch touch;
@@ -76,6 +81,8 @@ void stf_pipeline_unlock(stf_pipeline *p);
 /* Under the lock: keeps the first error and wakes everybody. */
 void stf_pipeline_fail(stf_pipeline *p, const stf_error *err);
 
+/* Under the lock, which it leaves meanwhile: hands an encoded tile to the sink. */
+void stf_pipeline_commit(stf_pipeline *p, stf_tile_job *job);
 /* Under the lock: takes up the next complete tile, if there is one that can be. */
 bool stf_pipeline_step_encode(stf_pipeline *p, uint32_t number);
 /* Makes and frees what encoding needs. */

@@ -54,6 +54,7 @@ typedef struct stf_demand {
     uint64_t cap_bytes;                 /* as asked for */
     uint32_t threads;                   /* the most that may work */
     bool parallel_read;                 /* readers may be several, on any thread; else one, on the calling thread */
+    bool readers_roam;                  /* whoever is free uses any reader; else a worker has its own, or none */
     bool may_be_constant;               /* the source can deliver units without pixels */
     stf_constants constants;            /* those of them that are known */
     uint64_t unit_bytes;                /* buffer of one decoded unit */

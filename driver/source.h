@@ -52,6 +52,7 @@ typedef struct stf_source_info {
     stf_group *groups; /* the source's own */
     uint32_t group_count;
     bool parallel_read;
+    bool readers_roam;        /* reading allocates nothing: a reader may be used by one thread after the other */
     bool may_be_constant;     /* units may come as one value, without pixels, also those not told by constants */
     stf_constants constants;  /* units that come as one value, without pixels */
     bool never_decoded;       /* of a copy that takes tiles as they are: there is no source */

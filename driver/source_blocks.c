@@ -418,6 +418,7 @@ bool stf_source_init_blocks(stf_source *source, stf_error *err) {
     }
     state->reopen = known_file && !state->direct && try_reopen(source, state);
     source->info.parallel_read = state->direct || state->reopen;
+    source->info.readers_roam = state->direct != NULL;
     source->info.decoded_directly = state->direct != NULL;
     if (state->direct)
         source->info.kept_bytes += stf_direct_kept_bytes(state->direct);

@@ -346,6 +346,7 @@ static void describe(stf_source *source, uint32_t passes) {
     info->kind = inner->kind;
     info->group_count = 1;
     info->parallel_read = inner->parallel_read;
+    info->readers_roam = inner->readers_roam && state->op->allocates_little;
     info->decodes_are_counted = inner->decodes_are_counted;
     info->decoded_directly = inner->decoded_directly;
     info->reader_lease_bytes = inner->reader_lease_bytes;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <mutex>
 #include <ostream>
 #include <random>
 #include <string>
@@ -311,9 +312,11 @@ struct Copy {
     // --- what is to go wrong, and when
     uint64_t bad_read = Never, bad_commit = Never, cancel_at = Never; // unit; tile in order; call of the progress
     std::function<void(const stf_unit &)> before_read;
+    std::function<void(uint64_t)> before_commit; // of a tile
     const stf_pipeline_overviews *overviews = nullptr;
     // In place of the picture: a source of its own.
     std::function<bool(uint32_t, const stf_unit *, void *, stf_unit_pixels *, stf_error *)> deliver;
+    bool any_order = false;                                      // the sink's
     bool stalls = false, bad_from_there = false, silent = false; // every later unit is bad, too; no progress
     CPLErrorHandler handler = CPLQuietErrorHandler;              // a temporary folder on a tmpfs is warned about
     void *handler_data = nullptr;
@@ -350,7 +353,7 @@ struct Copy {
                                       target.c_str(),
                                       budget,
                                       {this, read},
-                                      {this, commit},
+                                      {this, any_order, commit},
                                       silent ? nullptr : tell,
                                       this,
                                       {},
@@ -457,7 +460,15 @@ struct Copy {
 
     static bool commit(void *context, uint64_t tile, const void *data, size_t bytes, stf_error *error) {
         Copy *copy = static_cast<Copy *>(context);
-        EXPECT_EQ(std::this_thread::get_id(), copy->caller);
+        if (copy->before_commit)
+            copy->before_commit(tile);
+        std::unique_lock<std::mutex> lock(copy->committing, std::try_to_lock);
+        EXPECT_TRUE(lock.owns_lock() || copy->any_order) << "two commits at once";
+        if (!lock.owns_lock())
+            lock.lock();
+        if (!copy->any_order) {
+            EXPECT_EQ(std::this_thread::get_id(), copy->caller);
+        }
         if (copy->order.size() == copy->bad_commit)
             return stf_fail(error, CPLE_FileIO, "tile %d does not fit on the disk", static_cast<int>(tile));
         copy->order.push_back(tile);
@@ -489,6 +500,7 @@ struct Copy {
     std::vector<std::atomic<bool>> busy;
     std::atomic<uint64_t> reads_begun{0};
     std::atomic<bool> over{false};
+    std::mutex committing;
     std::thread::id caller;
     int calls_alike = 0;
 };

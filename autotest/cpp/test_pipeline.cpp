@@ -2,9 +2,13 @@
 // within the account, for any number of threads; and a clean end wherever it is stopped.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -76,6 +80,10 @@ Layout make_layout(const Units &unit, const Tiles &tile, const Bands &bands, uin
     return bands.together ? layout.pixel_interleaved() : layout.band_interleaved();
 }
 
+std::ptrdiff_t place_of(const std::vector<uint64_t> &order, uint64_t tile) {
+    return std::find(order.begin(), order.end(), tile) - order.begin();
+}
+
 class Matrix : public testing::TestWithParam<int> {};
 
 // Every two of a unit grid, a tile grid and an arrangement of bands (which is half of their combinations), in every way the
@@ -94,6 +102,8 @@ TEST_P(Matrix, same_pixels_and_order_for_any_cap_and_threads) {
             fakes::SharedBlocks shared;
             const auto adapt = [turn, &shared](Copy &copy) {
                 copy.demand.parallel_read = turn % 3 != 0;
+                copy.demand.readers_roam = turn % 2 == 0;
+                copy.any_order = turn % 5 == 0;
                 if (turn % 4 == 0) { // a source that needs more the wider it is read
                     shared.column_bytes = 200 + copy.demand.slot_bytes / 2;
                     copy.demand.shared = shared.curve();
@@ -117,6 +127,9 @@ TEST_P(Matrix, same_pixels_and_order_for_any_cap_and_threads) {
                         ASSERT_NO_FATAL_FAILURE(copy.expect_tight());
                         order = copy.order;
                     }
+                    if (copy.any_order)
+                        std::sort(copy.order.begin(), copy.order.end(),
+                                  [&order](uint64_t a, uint64_t b) { return place_of(order, a) < place_of(order, b); });
                     ASSERT_EQ(copy.order, order) << threads << " threads write the tiles in another order";
                     if (HasFailure())
                         return;
@@ -187,6 +200,60 @@ TEST(Pipeline, constants_in_every_way) {
                 }
             }
         }
+}
+
+// --- nobody waits for what need not be waited for -------------------------------------------------------
+
+// A sink that keeps whoever brings the first tile until others brought some more, then keeps the other thread: true where
+// the work went on all the same.
+class Keeper {
+  public:
+    explicit Keeper(Copy &copy) {
+        copy.before_commit = [this](uint64_t) { came(); };
+    }
+    bool went_on() const { return kept == 2 && !waited_in_vain; }
+
+  private:
+    static constexpr int More = 6; // than there are buffers and slots
+
+    void came() {
+        std::unique_lock<std::mutex> lock(mutex);
+        commits++;
+        changed.notify_all();
+        if (kept == 2 || (kept == 1 && (std::this_thread::get_id() == first || is_keeping)))
+            return;
+        kept++;
+        first = std::this_thread::get_id();
+        is_keeping = true;
+        const int until = commits + More;
+        if (!changed.wait_for(lock, std::chrono::seconds(20), [&] { return commits >= until; }))
+            waited_in_vain = true;
+        is_keeping = false;
+    }
+
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::thread::id first;
+    int commits = 0, kept = 0;
+    bool is_keeping = false, waited_in_vain = false;
+};
+
+// One reader, one buffer and two slots: whoever is free reads, and a tile that is on its way keeps no other's slot.
+TEST(Pipeline, two_threads_go_on_without_each_other) {
+    Copy copy(make_layout({16, 16, 0, 0}, {16, 8, true}, {{1}, true}, 2));
+    copy.demand.threads = 2;
+    copy.demand.readers_roam = true;
+    copy.any_order = true;
+    ASSERT_NO_FATAL_FAILURE(copy.make_plan());
+    copy.demand.cap_bytes = copy.plan.floor_bytes;
+    ASSERT_NO_FATAL_FAILURE(copy.make_plan());
+    ASSERT_EQ(copy.plan.encoders, 2u);
+    ASSERT_EQ(copy.plan.readers, 1u);
+    ASSERT_LE(copy.plan.slots, 3u);
+    Keeper keeper(copy);
+    ASSERT_NO_FATAL_FAILURE(copy.run());
+    ASSERT_NO_FATAL_FAILURE(copy.expect_complete());
+    EXPECT_TRUE(keeper.went_on());
 }
 
 // --- stopping -----------------------------------------------------------------------------------------
@@ -339,9 +406,21 @@ void fail_with_plan(Copy &copy) {
         return true;
     };
     const auto commit = [](void *, uint64_t, const void *, size_t, stf_error *) { return true; };
-    const stf_pipeline_job job = {
-        &copy.geometry, &copy.demand, &copy.plan, &copy.format, target.c_str(), budget,  {&copy, read}, {&copy, commit},
-        nullptr,        nullptr,      {},         nullptr,      nullptr,        nullptr, nullptr};
+    const stf_pipeline_job job = {&copy.geometry,
+                                  &copy.demand,
+                                  &copy.plan,
+                                  &copy.format,
+                                  target.c_str(),
+                                  budget,
+                                  {&copy, read},
+                                  {&copy, false, commit},
+                                  nullptr,
+                                  nullptr,
+                                  {},
+                                  nullptr,
+                                  nullptr,
+                                  nullptr,
+                                  nullptr};
     stf_pipeline_result result{};
     EXPECT_FALSE(stf_pipeline_run(&job, &result, &copy.err));
     EXPECT_LE(stf_budget_peak_bytes(budget), copy.plan.cap_bytes);
