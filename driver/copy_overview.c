@@ -157,12 +157,12 @@ static bool try_format(const stf_copy_overviews *overviews, stf_error *err) {
     return trial || !overviews->apart;
 }
 
-static bool is_of_raster(const stf_copy *c, const stf_resample *resample) {
+static stf_overview_parents parents_of(const stf_copy *c, const stf_resample *resample) {
     const stf_level *least = &c->levels[c->level_count - 1];
     int width, height;
     GDALGetBlockSize(GDALGetRasterBand(c->dataset, 1), &width, &height);
-    return stf_resample_is_of_raster(resample, (uint32_t)height, c->raster.width_px, least->width_px,
-                                     c->raster.height_px, least->height_px);
+    return stf_resample_parents(resample, (uint32_t)height, c->raster.width_px, least->width_px, c->raster.height_px,
+                                least->height_px);
 }
 
 /* What an encoder takes less where a worker's window is large enough for what it gives. */
@@ -187,7 +187,7 @@ static bool describe(stf_copy *c, stf_copy_overviews *overviews, const stf_geome
             "OVERVIEW_RESAMPLING=%s leaves pixels out by what other bands are (alpha, NODATA_VALUES), which is "
             "only supported with INTERLEAVE=PIXEL. NEAREST does not",
             stf_resample_method(overviews->resample));
-    overviews->shape.from_raster = is_of_raster(c, overviews->resample);
+    overviews->shape.parents = parents_of(c, overviews->resample);
     for (uint32_t i = 0; i < c->level_count; i++)
         if (!stf_overview_add_level(&overviews->shape, c->levels[i].width_px, c->levels[i].height_px))
             return stf_fail(err, CPLE_NotSupported, "%u overviews are too many: set OVERVIEW_COUNT", c->level_count);

@@ -14,7 +14,7 @@ void stf_overview_begin(stf_overview_shape *shape, const stf_geometry *geometry,
     raster->tile_height_px = (uint32_t)geometry->tile_y.step_px;
     raster->parent = 0;
     shape->level_count = 1;
-    shape->from_raster = false;
+    shape->parents = STF_PARENTS_WIDER;
     shape->tile_px = tile_px;
     shape->radius_px = radius_px;
     shape->planes = geometry->planes;
@@ -30,7 +30,9 @@ bool stf_overview_add_level(stf_overview_shape *shape, uint32_t width_px, uint32
     level->width_px = width_px;
     level->height_px = height_px;
     level->tile_width_px = level->tile_height_px = shape->tile_px;
-    level->parent = !shape->from_raster && shape->levels[before].width_px > width_px ? before : 0;
+    bool of_before = shape->parents == STF_PARENTS_BEFORE ||
+                     (shape->parents == STF_PARENTS_WIDER && shape->levels[before].width_px > width_px);
+    level->parent = of_before ? before : 0;
     shape->level_count++;
     return true;
 }

@@ -28,11 +28,18 @@ typedef struct stf_overview_level {
     uint32_t parent;
 } stf_overview_level;
 
+/* Which level each one is made from. */
+typedef enum stf_overview_parents {
+    STF_PARENTS_WIDER,  /* the one before; where that is no wider (one pixel), the raster */
+    STF_PARENTS_BEFORE, /* the one before */
+    STF_PARENTS_RASTER, /* the raster */
+} stf_overview_parents;
+
 /* All levels of one raster. */
 typedef struct stf_overview_shape {
     stf_overview_level levels[STF_OVERVIEW_LEVELS]; /* 0: the raster */
     uint32_t level_count;                           /* the raster included: 1 where there is no overview */
-    bool from_raster;                               /* each level is made from the raster */
+    stf_overview_parents parents;                   /* WIDER, unless it is set before levels are added */
     uint32_t tile_px;                               /* of every level but the raster */
     uint32_t radius_px; /* of the kernel, at a ratio of 1; 0: a pixel needs no more than its own share of the parent */
     const stf_plane *planes;
@@ -43,8 +50,7 @@ typedef struct stf_overview_shape {
 /* The raster alone, with the tiles of its geometry; on every further level they are squares of tile_px. Planes and size
  * of a sample are the geometry's, too. */
 void stf_overview_begin(stf_overview_shape *shape, const stf_geometry *geometry, uint32_t tile_px, uint32_t radius_px);
-/* One more level of this size. As in GDAL, it is made from the one before, but where that is no wider (one pixel) from
- * the raster. False: there are too many. */
+/* One more level of this size. False: there are too many. */
 bool stf_overview_add_level(stf_overview_shape *shape, uint32_t width_px, uint32_t height_px);
 
 /* One direction of a level and its parent. */

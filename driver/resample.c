@@ -82,7 +82,8 @@ static void find_mask(stf_resample *resample, const stf_resample_request *reques
                           resample->alpha_band != STF_RESAMPLE_NO_BAND;
 }
 
-/* Of bytes GDAL's MODE counts all but the nodata value, be they covered by a mask or not. */
+/* Of bytes GDAL's MODE counts all but the nodata value, be they covered by a mask or not; and so it is with the colours of
+ * a palette. */
 static void forget_mask(stf_resample *resample) {
     VSIFree(resample->nodata_values);
     resample->nodata_values = NULL;
@@ -103,9 +104,20 @@ static bool is_identity(GDALColorTableH colors) {
 /* Kernels work on the numbers of the colours, whatever comes of it; what counts pixels, on colours. */
 static void find_colors(stf_resample *resample, GDALRasterBandH band) {
     GDALColorTableH colors = GDALGetRasterColorTable(band);
-    if (colors && !resample->method.is_kernel && GDALGetRasterColorInterpretation(band) == GCI_PaletteIndex &&
-        GDALGetPaletteInterpretation(colors) == GPI_RGB && !is_identity(colors))
+    if (!resample->method.is_kernel && GDALGetRasterColorInterpretation(band) == GCI_PaletteIndex &&
+        GDALGetPaletteInterpretation(colors) == GPI_RGB)
         resample->colors = GDALCloneColorTable(colors);
+}
+
+/* How GDAL goes about bands: all of them together, or one after the other, and these with masks of their own way. */
+static void find_kind_of_bands(stf_resample *resample, GDALRasterBandH first) {
+    GDALColorTableH colors = GDALGetRasterColorTable(first);
+    bool of_numbers = resample->method.algorithm == GRIORA_NearestNeighbour || !colors || is_identity(colors);
+    int flags = GDALGetMaskFlags(first);
+    resample->by_bands = GDALDataTypeIsComplex(resample->type) || !of_numbers;
+    resample->has_mask = flags != GMF_ALL_VALID && flags != GMF_NODATA;
+    if (!of_numbers)
+        find_colors(resample, first);
 }
 
 /* What GDAL sees in overviews of a mask: masks, if it belongs to a dataset (that of MEM does not), and before 3.10 only
@@ -134,8 +146,10 @@ static bool find_bands(stf_resample *resample, const stf_resample_request *reque
         find_kind_of_mask(resample, GDALGetMaskBand(first));
     const char *bits = request->of_mask ? NULL : GDALGetMetadataItem(first, "NBITS", "IMAGE_STRUCTURE");
     resample->bits = bits ? CPLStrdup(bits) : NULL;
-    if (!request->of_mask && resample->method.algorithm != GRIORA_NearestNeighbour)
-        find_colors(resample, first);
+    if (!request->of_mask)
+        find_kind_of_bands(resample, first);
+    if (resample->colors && resample->method.algorithm != GRIORA_Mode && resample->band_count == 1)
+        forget_mask(resample);
     return true;
 }
 
@@ -208,18 +222,29 @@ uint32_t stf_resample_radius(const stf_resample *resample) {
     return resample->method.radius_px;
 }
 
-bool stf_resample_is_of_raster(const stf_resample *resample, uint32_t source_block_height_px, uint32_t width_px,
-                               uint32_t least_width_px, uint32_t height_px, uint32_t least_height_px) {
-    if (!GDALDataTypeIsComplex(resample->type) || resample->method.algorithm != GRIORA_NearestNeighbour)
-        return false;
+/* A row of blocks of the source, and what two pixels of the smallest level take, are as small as GDAL's chunks. */
+static bool is_in_chunks(const stf_resample *resample, uint32_t source_block_height_px, uint32_t width_px,
+                         double factor) {
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 7, 0)
     double sample_bytes = (double)resample->sample_bytes;
 #else
+    (void)resample;
     double sample_bytes = 8;
 #endif
+    return sample_bytes * fmax(source_block_height_px, 2 * factor) * width_px <= GDAL_CHUNK_BYTES;
+}
+
+stf_overview_parents stf_resample_parents(const stf_resample *resample, uint32_t source_block_height_px,
+                                          uint32_t width_px, uint32_t least_width_px, uint32_t height_px,
+                                          uint32_t least_height_px) {
+    if (!resample->by_bands)
+        return STF_PARENTS_WIDER;
     double factor =
         fmax(floor((double)width_px / least_width_px + 0.5), floor((double)height_px / least_height_px + 0.5));
-    return sample_bytes * fmax(source_block_height_px, 2 * factor) * width_px <= GDAL_CHUNK_BYTES;
+    bool of_raster = resample->method.algorithm == GRIORA_NearestNeighbour
+                         ? is_in_chunks(resample, source_block_height_px, width_px, factor)
+                         : resample->has_mask;
+    return of_raster ? STF_PARENTS_RASTER : STF_PARENTS_BEFORE;
 }
 
 bool stf_resample_needs_all_bands(const stf_resample *resample) {

@@ -12,6 +12,7 @@
 
 #include "gdal.h"
 #include "geometry.h"
+#include "overview_grid.h"
 #include "status.h"
 #include "uniform.h"
 
@@ -39,9 +40,11 @@ uint32_t stf_resample_radius(const stf_resample *resample);
 bool stf_resample_needs_mask(const stf_resample *resample);
 /* True where a pixel of one band is left out by what others are (alpha, NODATA_VALUES): windows must have them all. */
 bool stf_resample_needs_all_bands(const stf_resample *resample);
-/* True where GDAL makes each level from the raster: complex numbers, NEAREST, if a row of the source's blocks is small. */
-bool stf_resample_is_of_raster(const stf_resample *resample, uint32_t source_block_height_px, uint32_t width_px,
-                               uint32_t least_width_px, uint32_t height_px, uint32_t least_height_px);
+/* What GDAL makes each level from. Of complex numbers and palettes it does so band by band, and then by other rules: from
+ * the raster with NEAREST, if a row of the source's blocks is small, and where the raster has a mask. */
+stf_overview_parents stf_resample_parents(const stf_resample *resample, uint32_t source_block_height_px,
+                                          uint32_t width_px, uint32_t least_width_px, uint32_t height_px,
+                                          uint32_t least_height_px);
 /* Of a mask: its levels have the values 0 and 1. */
 bool stf_resample_is_of_bits(const stf_resample *resample);
 /* The method's name. */

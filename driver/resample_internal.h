@@ -40,6 +40,8 @@ struct stf_resample {
     bool stays_mask; /* GDAL takes the levels of a mask for masks, too: each is its own, as that of the raster is */
     bool of_bits;    /* a mask of one bit: GDAL makes its levels of 0 and 1 */
     char *bits;      /* NBITS; or NULL */
+    bool by_bands;   /* GDAL makes levels band by band: of complex numbers, and of palettes but by NEAREST */
+    bool has_mask;   /* the raster's first band: other than by its own nodata value */
     GDALColorTableH colors; /* pixels are averaged by their colours; or NULL */
 };
 

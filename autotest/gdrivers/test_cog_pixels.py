@@ -110,6 +110,33 @@ def test_kernels_are_not_for_complex_numbers(tmp_path):
     assert "complex data types" in text
 
 
+def covered(source):
+    source.CreateMaskBand(gdal.GMF_PER_DATASET)
+    mask = np.full((source.RasterYSize, source.RasterXSize), 255, np.uint8)
+    source.GetRasterBand(1).GetMaskBand().WriteArray(holes(mask, 0))
+    return source
+
+
+def colored(width, height, dtype=gdal.GDT_Byte):
+    source = gdal.GetDriverByName("MEM").Create("", width, height, 1, dtype)
+    source.GetRasterBand(1).WriteArray(terrain.samples("Byte", 0, 0, width, height))
+    if dtype == gdal.GDT_Byte:
+        colors = gdal.ColorTable()
+        for i in range(256):
+            colors.SetColorEntry(i, (255 - i, i * 7 % 256, i // 2, 255))
+        source.GetRasterBand(1).SetColorTable(colors)
+    return source
+
+
+@pytest.mark.parametrize("method", ["AVERAGE", "RMS", "CUBIC"])
+def test_bands_that_are_made_one_by_one(tmp_path, method):
+    """Of complex numbers and palettes: each level from the raster if there is a mask, else from the one before however thin it is."""
+    kinds = [gdal.GDT_Byte] if method == "CUBIC" else [gdal.GDT_Byte, gdal.GDT_CFloat32]
+    for dtype in kinds:
+        for source in (covered(colored(301, 290, dtype)), colored(1, 700, dtype)):
+            compare(tmp_path, source, method, "OVERVIEW_COUNT=3")
+
+
 THIN = [(1, 700), (700, 1), (3, 5), (129, 128), (128, 129), (5, 300), (1000, 2)]
 
 
