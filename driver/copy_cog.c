@@ -7,6 +7,7 @@
 
 #include "cog_file.h"
 #include "cpl_conv.h"
+#include "scratch.h"
 #include "target.h"
 #include "tiff.h"
 
@@ -126,7 +127,9 @@ static bool fits_format(const stf_copy *c, stf_error *err) {
 
 static bool create_spool(stf_copy *c, stf_error *err) {
     uint64_t tiles[3 * (STF_MAX_LEVELS + 1)];
-    uint32_t images = spooled_images(c), copies = STARTS_WITH(c->target, "/vsi") ? 1 : 2;
+    uint32_t images = spooled_images(c), copies = 2;
+    if (STARTS_WITH(c->target, "/vsi") || stf_scratch_is_device(c->target))
+        copies = 1; /* the spool alone: the file goes elsewhere */
     for (uint32_t i = 0; i < images; i++)
         tiles[i] = stf_copy_image_tiles(c, i);
     c->spool = stf_spool_create(c->target, tiles, images, expected_bytes(c), copies, err);

@@ -49,15 +49,16 @@ static bool check(const char *name, bool *appends_only, stf_error *err) {
         return true;
     if (name[0] == 0)
         return stf_fail(err, CPLE_OpenFailed, "No name for the file to write");
+    *appends_only = stf_scratch_is_device(name);
+    if (*appends_only)
+        return true;
     if (VSIStatExL(name, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0) {
         if (VSI_ISDIR(status.st_mode))
             return stf_fail(err, CPLE_OpenFailed, "Cannot write %s: it is a folder", name);
-        *appends_only = !VSI_ISREG(status.st_mode); /* a pipe or a device */
-        VSILFILE *old = *appends_only ? NULL : VSIFOpenL(name, "rb+");
-        if (!*appends_only && !old)
+        VSILFILE *old = VSIFOpenL(name, "rb+");
+        if (!old)
             return stf_fail(err, CPLE_OpenFailed, "Cannot write %s: %s", name, VSIStrerror(errno));
-        if (old)
-            VSIFCloseL(old);
+        VSIFCloseL(old);
         return true;
     }
     const char *folder = CPLGetDirname(name);
@@ -70,7 +71,8 @@ static bool check(const char *name, bool *appends_only, stf_error *err) {
 bool stf_target_reserve(const char *name, bool *made, stf_error *err) {
     VSIStatBufL status;
     *made = false;
-    if (STARTS_WITH(name, "/vsi") || VSIStatExL(name, &status, VSI_STAT_EXISTS_FLAG) == 0)
+    if (STARTS_WITH(name, "/vsi") || stf_scratch_is_device(name) ||
+        VSIStatExL(name, &status, VSI_STAT_EXISTS_FLAG) == 0)
         return true;
     VSILFILE *file = VSIFOpenL(name, "wb");
     *made = file && VSIFCloseL(file) == 0;
@@ -85,12 +87,13 @@ void stf_target_give_back(const char *name) {
 
 bool stf_target_is_file(const char *name) {
     VSIStatBufL status;
-    return VSIStatExL(name, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && VSI_ISREG(status.st_mode);
+    return !stf_scratch_is_device(name) &&
+           VSIStatExL(name, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && VSI_ISREG(status.st_mode);
 }
 
 bool stf_target_can_have_sidecar(const char *name) {
     VSIStatBufL status;
-    if (STARTS_WITH(name, "/vsistdout"))
+    if (STARTS_WITH(name, "/vsistdout") || stf_scratch_is_device(name))
         return false;
     return VSIStatExL(name, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) != 0 || VSI_ISREG(status.st_mode);
 }

@@ -1,8 +1,8 @@
 /* The file to be: bytes are appended to it, and it stands under its name when it is whole, or not at all.
  *
  * Names that can be renamed (plain files, /vsimem/) are written under a temporary name beside the target. Every
- * other target (pipes, /vsistdout/, /vsizip/, object stores) only appends: it is written to directly, front to back,
- * or, where the first bytes are to be written once more at the end, staged in a scratch file and then copied. */
+ * other target (pipes, /dev/stdout, /vsistdout/, /vsizip/, object stores) only appends: it is written to directly, front
+ * to back, or, where the first bytes are to be written once more at the end, staged in a scratch file and then copied. */
 #ifndef STF_TARGET_H
 #define STF_TARGET_H
 

@@ -175,6 +175,19 @@ def test_vsimem(source_path, reference):
     gdal.RmdirRecursive("/vsimem/cog_failures")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="open files have no names here")
+@pytest.mark.parametrize("layout", ["COG", "PLAIN"])
+def test_file_that_is_open_already(tmp_path, source_path, reference, layout):
+    """As /dev/stdout is: nothing can be renamed to that name, and nothing is left beside it."""
+    with open(tmp_path / "out.tif", "wb") as file:
+        options = ["LAYOUT=COG", *OPTIONS] if layout == "COG" else ["COMPRESS=DEFLATE", "MEMORY_CAP=64MB"]
+        streamtiff.create_copy(f"/dev/fd/{file.fileno()}", source_path, *options)
+    if layout == "COG":
+        assert (tmp_path / "out.tif").read_bytes() == reference
+    assert streamtiff.pixels(tmp_path / "out.tif") == streamtiff.pixels(source_path)
+    assert os.listdir(tmp_path) == ["out.tif"]
+
+
 def test_standard_output(source_path, reference):
     script = (
         "import sys; from osgeo import gdal; gdal.PushErrorHandler('CPLQuietErrorHandler');"
