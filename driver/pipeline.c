@@ -168,9 +168,14 @@ static bool step_fill(stf_pipeline *p) {
 /* --- commit ------------------------------------------------------------------------------------ */
 
 void stf_pipeline_commit(stf_pipeline *p, stf_tile_job *job) {
+    const stf_tile_sink *sink = &p->job->sink;
     stf_error err = {0};
     stf_pipeline_unlock(p);
-    bool done = p->job->sink.commit(p->job->sink.context, job->tile, job->encoded, job->encoded_bytes, &err);
+    if (sink->any_order)
+        stf_messages_begin(&p->messages);
+    bool done = sink->commit(sink->context, job->tile, job->encoded, job->encoded_bytes, &err);
+    if (sink->any_order)
+        stf_messages_end();
     stf_pipeline_lock(p);
     if (!done)
         stf_pipeline_fail(p, &err);
@@ -264,6 +269,8 @@ static void run_caller(worker *w) {
             CPLCondBroadcast(p->changed);
         tell_progress(p, idle);
     }
+    if (!p->failed && p->told < 1) /* others may have committed the last tiles */
+        tell_progress(p, true);
     CPLCondBroadcast(p->changed);
     stf_pipeline_unlock(p);
 }

@@ -204,8 +204,8 @@ TEST(Pipeline, constants_in_every_way) {
 
 // --- nobody waits for what need not be waited for -------------------------------------------------------
 
-// A sink that keeps whoever brings the first tile until others brought some more, then keeps the other thread: true where
-// the work went on all the same.
+// A sink that keeps whoever brings the first tile until the other thread has brought some more, and then that one until
+// the first has.
 class Keeper {
   public:
     explicit Keeper(Copy &copy) {
@@ -220,22 +220,18 @@ class Keeper {
         std::unique_lock<std::mutex> lock(mutex);
         commits++;
         changed.notify_all();
-        if (kept == 2 || (kept == 1 && (std::this_thread::get_id() == first || is_keeping)))
+        if (kept == 2 || commits < 1 + kept * More)
             return;
         kept++;
-        first = std::this_thread::get_id();
-        is_keeping = true;
-        const int until = commits + More;
+        const int until = 1 + kept * More;
         if (!changed.wait_for(lock, std::chrono::seconds(20), [&] { return commits >= until; }))
             waited_in_vain = true;
-        is_keeping = false;
     }
 
     std::mutex mutex;
     std::condition_variable changed;
-    std::thread::id first;
     int commits = 0, kept = 0;
-    bool is_keeping = false, waited_in_vain = false;
+    bool waited_in_vain = false;
 };
 
 // One reader, one buffer and two slots: whoever is free reads, and a tile that is on its way keeps no other's slot.
