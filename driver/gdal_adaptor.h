@@ -37,6 +37,11 @@ GDALDatasetH stf_gdal_level(GDALDatasetH source, int level);
 /* What a view ("STREAMTIFF:path") shows; NULL: the dataset is no view. Belongs to the view. */
 GDALDatasetH stf_gdal_viewed(GDALDatasetH dataset);
 
+/* A band of pixels, nodata value and metadata of the one and the mask of the other, both of the same size, and not copied.
+ * NULL: no memory. Free it before them. Any thread. */
+GDALRasterBandH stf_gdal_masked_band(GDALRasterBandH pixels, GDALRasterBandH mask);
+void stf_gdal_masked_band_free(GDALRasterBandH band); /* NULL is legal */
+
 /* The open options the dataset was opened with; NULL: none. Belongs to the dataset. */
 CSLConstList stf_gdal_open_options(GDALDatasetH dataset);
 

@@ -411,6 +411,8 @@ bool stf_resample_of_uniform(const stf_resample *resample, uint32_t first_band, 
             memcpy(sample, band->nothing, resample->sample_bytes);
             continue;
         }
+        if (resample->by_mask && band->has_nodata && memcmp(sample, band->missing, resample->sample_bytes) == 0)
+            return false; /* it becomes another value, as it counts */
         if (is_nodata(resample, band, sample)
                 ? !band->comes_back
                 : !is_small_integer(resample) && !is_all_zero(sample, resample->sample_bytes))

@@ -5,6 +5,7 @@
 
 #include "cpl_conv.h"
 #include "cpl_string.h"
+#include "gdal_adaptor.h"
 #include "messages.h"
 #include "overview_grid.h"
 #include "resample_internal.h"
@@ -98,14 +99,13 @@ static bool add_bands(const stf_resample *resample, const stf_resample_window *w
 
 /* --- what is left out -------------------------------------------------------------------------- */
 
-/* The mask comes first, and the nodata value is what stands in its holes. A band of a MEM dataset cannot have both. */
-static void put_nodata_into_holes(const stf_resample *resample, const stf_resample_window *w, uint32_t band,
-                                  const unsigned char *mask, size_t mask_row_bytes) {
+/* Of pixels left out by NODATA_VALUES: the nodata value stands for them. */
+static void put_nodata_into_holes(const stf_resample *resample, const stf_resample_window *w, uint32_t band) {
     const stf_resample_band *of = &resample->bands[w->first_band + band];
-    size_t pixel_bytes = resample->sample_bytes * w->bands;
+    size_t pixel_bytes = resample->sample_bytes * w->bands, mask_row_bytes = w->source.width + 1u;
     for (uint32_t y = 0; y < w->source.height; y++)
         for (uint32_t x = 0; x < w->source.width; x++)
-            if (mask[y * mask_row_bytes + x] == 0)
+            if (w->spare[y * mask_row_bytes + x] == 0)
                 memcpy(w->pixels + y * w->row_bytes + x * pixel_bytes + band * resample->sample_bytes, of->missing,
                        resample->sample_bytes);
 }
@@ -226,6 +226,15 @@ static bool read_rows(const stf_resample *resample, const stf_resample_window *w
            stf_fail_with_last(err, "Computing overviews");
 }
 
+/* Where there are both, the mask comes first, and the nodata value is what stands in its holes. NULL: no memory. */
+static GDALRasterBandH with_mask(const stf_resample *resample, const stf_resample_window *w, uint32_t band,
+                                 GDALDatasetH level) {
+    const stf_resample_band *of = &resample->bands[w->first_band + band];
+    GDALRasterBandH own = GDALGetRasterBand(level, 1);
+    bool both = resample->by_mask && !resample->of_mask && of->has_nodata;
+    return both ? stf_gdal_masked_band(own, GDALGetRasterBand(level, 2)) : own;
+}
+
 static bool run_band(const stf_resample *resample, const stf_resample_window *w, const decoy *d, uint32_t band,
                      stf_error *err) {
     double ratio = (double)w->parent_height_px / w->level_height_px;
@@ -233,12 +242,17 @@ static bool run_band(const stf_resample *resample, const stf_resample_window *w,
     GDALDatasetH level =
         GDALCreate(resample->memory, "", (int)d->level_width_px, (int)w->parent_height_px, 0, resample->type, NULL);
     bool done = level && add_bands(resample, w, band, level);
+    GDALRasterBandH own = done ? GDALGetRasterBand(level, 1) : NULL;
+    GDALRasterBandH shown = done ? with_mask(resample, w, band, level) : NULL;
+    done = shown != NULL;
     if (!done)
         stf_fail_with_last(err, "Computing overviews");
     for (uint32_t row = 0; done && row < w->target.height; row += rows) {
         uint32_t left = w->target.height - row;
-        done = read_rows(resample, w, GDALGetRasterBand(level, 1), band, row, left < rows ? left : rows, err);
+        done = read_rows(resample, w, shown, band, row, left < rows ? left : rows, err);
     }
+    if (shown != own)
+        stf_gdal_masked_band_free(shown);
     if (level)
         GDALClose(level);
     return done;
@@ -252,12 +266,8 @@ bool stf_resample_by_gdal(const stf_resample *resample, const stf_resample_windo
     else if (copies_alpha)
         copy_alpha(resample, w);
     for (uint32_t band = 0; band < w->bands; band++)
-        if (resample->bands[w->first_band + band].has_nodata) {
-            if (is_by_values(resample, w, band))
-                put_nodata_into_holes(resample, w, band, w->spare, w->source.width + 1u);
-            else if (resample->by_mask && !resample->of_mask)
-                put_nodata_into_holes(resample, w, band, w->mask, w->mask_row_bytes);
-        }
+        if (resample->bands[w->first_band + band].has_nodata && is_by_values(resample, w, band))
+            put_nodata_into_holes(resample, w, band);
     if (d.column != UINT32_MAX)
         leave_column_out(resample, w, d.column);
     for (uint32_t band = 0; band < w->bands; band++) {

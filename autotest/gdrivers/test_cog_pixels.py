@@ -202,6 +202,23 @@ def test_mask(tmp_path, method, inside):
     compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
 
 
+@pytest.mark.parametrize("method", ["AVERAGE", "RMS", "MODE", "GAUSS", "CUBIC"])
+def test_mask_and_nodata(tmp_path, method):
+    """Pixels in the mask count even where they have the nodata value, and are never given it; holes have it, too."""
+    for dtype, nodata in (("Byte", 0), ("Int16", -7)):
+        source = gdal.GetDriverByName("MEM").Create("", 290, 270, 1, gdal.GetDataTypeByName(dtype))
+        band = source.GetRasterBand(1)
+        y, x = np.mgrid[0:270, 0:290]
+        array = np.where((x // 3 + y // 5) % 3 == 0, nodata, 40 + x % 7 * 9)
+        array[:, :130] = nodata
+        band.WriteArray(array)
+        band.SetNoDataValue(nodata)
+        source.CreateMaskBand(gdal.GMF_PER_DATASET)
+        band.GetMaskBand().WriteArray(np.where((x * 3 + y) % 200 < 150, 255, 0).astype("u1"))
+        masked = gdal.GetDriverByName("GTiff").CreateCopy(str(tmp_path / "in.tif"), source)
+        compare(tmp_path, masked, method)
+
+
 def test_mask_and_default_method(tmp_path):
     source = gdal.GetDriverByName("MEM").Create("", 800, 500, 1, gdal.GDT_Float32)
     source.GetRasterBand(1).WriteArray(terrain.samples("Float32", 0, 0, 800, 500))
