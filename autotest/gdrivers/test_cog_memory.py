@@ -24,6 +24,7 @@ SOURCES = {  # type, bands, size, layout
     "wide": ("Int16", 1, (16384, 700), TILED),
     "slope": ("Float32", 1, (4096, 1700), TILED + ["PREDICTOR=3"]),
     "derived": ("Float32", 1, (4096, 1700), TILED + ["PREDICTOR=3"]),
+    "derived_strips": ("Float32", 1, (1500, 1100), ["BLOCKYSIZE=512", "COMPRESS=DEFLATE"]),
 }
 CASES = [
     ("float_tiled", 16, 1),
@@ -39,9 +40,10 @@ CASES = [
     ("slope", 16, 2),
     ("slope", 64, 1),
     ("derived", 16, 2),
+    ("derived_strips", 8, 1),  # so little that what planning leaves to the allocator would be seen
 ]
 OPTIONS = ["BLOCKSIZE=512", "LEVEL=1"]
-DERIVED = ("slope", "derived")  # by gdaldem, and by DERIVE
+DERIVED = ("slope", "derived", "derived_strips")  # by gdaldem, and by DERIVE
 METHODS = {"rgb_tiled": "AVERAGE", "wide": "LANCZOS"}
 
 
@@ -89,7 +91,7 @@ def reference(source_path):
 @pytest.mark.parametrize("name,cap_mb,threads", CASES, ids=["-".join(map(str, case)) for case in CASES])
 def test_cap_and_bytes_read(source_path, reference, tmp_path, name, cap_mb, threads):
     path, target = source_path(name), tmp_path / "out.tif"
-    derive = ["DERIVE=slope"] if name == "derived" else []
+    derive = ["DERIVE=slope"] if name.startswith("derived") else []
     job = {
         "source": str(path),
         "target": str(target),
