@@ -2,6 +2,7 @@
 #include "target.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "cpl_conv.h"
 #include "cpl_string.h"
@@ -96,6 +97,13 @@ bool stf_target_can_have_sidecar(const char *name) {
     if (STARTS_WITH(name, "/vsistdout") || stf_scratch_is_device(name))
         return false;
     return VSIStatExL(name, &status, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) != 0 || VSI_ISREG(status.st_mode);
+}
+
+/* A half written object; never a pipe or a device of the user's. GDAL does not unlink what it compresses on the way. */
+static void remove_object(const char *name) {
+    const char *const gzip = "/vsigzip/";
+    if (is_virtual(name))
+        VSIUnlink(STARTS_WITH(name, gzip) ? name + strlen(gzip) : name);
 }
 
 /* --- opening and writing ----------------------------------------------------------------------- */
@@ -230,8 +238,8 @@ static bool copy_staged(stf_target *target, stf_error *err) {
         done = copy_pieces(target, from, to, piece, err);
     if (to && VSIFCloseL(to) != 0 && done)
         done = fail_write(target->name, 0, target->bytes, err);
-    if (to && !done && is_virtual(target->name))
-        VSIUnlink(target->name); /* a half written object; never a pipe or a device of the user's */
+    if (to && !done)
+        remove_object(target->name);
     if (from)
         VSIFCloseL(from);
     VSIFree(piece);
@@ -266,8 +274,8 @@ void stf_target_abort(stf_target *target) {
     if (target->stream)
         VSIFCloseL(target->stream);
     if (target->way == DIRECT) {
-        if (target->opened && is_virtual(target->name))
-            VSIUnlink(target->name); /* a half written object; never a pipe or a device of the user's */
+        if (target->opened)
+            remove_object(target->name);
     } else if (target->path)
         VSIUnlink(target->path);
     CPLFree(target->path);

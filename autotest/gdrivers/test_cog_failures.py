@@ -71,6 +71,13 @@ def test_cancel_at_a_figure(tmp_path, source_path, at):
     assert streamtiff.listing(tmp_path) == []
 
 
+def test_cancelled_while_it_is_compressed(tmp_path, source_path):
+    """GDAL writes to /vsigzip/, and does not unlink there."""
+    progress = Progress(lambda calls, done: done >= 0.95)
+    assert copy(f"/vsigzip/{tmp_path}/out.tif.gz", source_path, progress)[0] is None
+    assert os.listdir(tmp_path) == []
+
+
 def test_nothing_is_seen_of_the_spool(tmp_path, source_path):
     """It has no name while it is there: a kill leaves nothing of it."""
     seen = set()
