@@ -295,10 +295,10 @@ static bool is_nodata(const stf_resample *resample, const stf_resample_band *ban
     return isnan(value) && isnan(band->nodata);
 }
 
-/* Weights add up to 1 but for rounding, which integers of up to 16 bits do not see. */
+/* Weights add up to 1 but for rounding, which integers of up to 16 bits do not see; of their squares, those of 8 bits. */
 static bool is_small_integer(const stf_resample *resample) {
     return !GDALDataTypeIsFloating(resample->type) && !GDALDataTypeIsComplex(resample->type) &&
-           resample->sample_bytes <= 2;
+           resample->sample_bytes <= (resample->method.algorithm == GRIORA_RMS ? 1 : 2);
 }
 
 static void leave_out(const stf_resample *resample, const stf_resample_band *band, unsigned char *sample) {

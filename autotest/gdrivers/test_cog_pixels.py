@@ -294,6 +294,14 @@ def test_large_areas_of_one_value(tmp_path):
             compare(tmp_path, gdal.Open(str(path)), method)
 
 
+def test_squares_of_one_value(tmp_path):
+    """Whose mean is rounded: no short cut."""
+    source = gdal.GetDriverByName("MEM").Create("", 301, 133, 2, gdal.GDT_UInt16)
+    for band, value in ((1, 32768), (2, 65533)):
+        source.GetRasterBand(band).Fill(value)
+    compare(tmp_path, source, "RMS")
+
+
 LAYOUTS = {"tiles": TILED, "rows": ["BLOCKYSIZE=1"]}
 CREWS = {"tiles": [(1, 1), (8, 2), (9, 1), (64, 4)], "rows": [(1, 3), (12, 1), (64, 2)]}  # MB, threads
 
