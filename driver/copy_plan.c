@@ -309,6 +309,25 @@ static bool describe_output(stf_copy *c, stf_error *err) {
     return stf_copy_check_statistics(c, err) && stf_copy_describe_overviews(c, err);
 }
 
+/* All are copied under the cap that the most demanding of them raises it to, and so they are planned under it. */
+static bool plan_mask_and_levels(stf_copy *c, stf_error *err) {
+    const stf_plan of_raster = c->plan;
+    uint64_t blocks = c->told.source_blocks, repeated = c->told.repeated_blocks, cap_bytes = of_raster.cap_bytes;
+    while (stf_copy_plan_mask(c, err) && stf_copy_plan_levels(c, err)) {
+        if (c->plan.cap_bytes == cap_bytes)
+            return true;
+        uint64_t floor_bytes = c->plan.floor_bytes;
+        cap_bytes = c->plan.cap_bytes;
+        c->plan = of_raster;
+        c->plan.floor_bytes = floor_bytes;
+        c->plan.cap_bytes = cap_bytes;
+        c->told.source_blocks = blocks;
+        c->told.repeated_blocks = repeated;
+        c->decodes_of_levels = 0;
+    }
+    return false;
+}
+
 bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
     /* What describing the source leaves in GDAL's cache belongs to the copy: the lease begins before. */
     if (!c->lease)
@@ -329,5 +348,5 @@ bool stf_copy_make_plan(stf_copy *c, stf_error *err) {
         c->told.kept_bytes = stf_add(c->told.kept_bytes, stf_passthrough_kept_bytes(c->passthrough));
     }
     c->mask.beside_bytes = c->demand.table_bytes - own_bytes;
-    return stf_copy_plan_mask(c, err) && stf_copy_plan_levels(c, err) && agree_on_cap(c, err);
+    return plan_mask_and_levels(c, err) && agree_on_cap(c, err);
 }

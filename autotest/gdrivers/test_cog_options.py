@@ -202,6 +202,22 @@ def test_memory_of_copied_overviews(tmp_path, threads):
     assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "again.tif").read_bytes()
 
 
+def test_copied_overviews_that_raise_the_cap(tmp_path):
+    """The mask of the raster, planned before, is copied under the raised cap, and so is what was promised of it."""
+    source = mem(1, gdal.GDT_Int64, width=257, height=513)
+    source.CreateMaskBand(gdal.GMF_PER_DATASET)
+    source.GetRasterBand(1).GetMaskBand().Fill(255)
+    with parity.config(GDAL_TIFF_INTERNAL_MASK="YES"):
+        gdal.GetDriverByName("GTiff").CreateCopy(str(tmp_path / "in.tif"), source, options=["BLOCKYSIZE=37", "COMPRESS=LZW"])
+        gdal.Open(str(tmp_path / "in.tif"), gdal.GA_Update).BuildOverviews("NEAREST", [3])
+    options = ["BLOCKSIZE=128", "OVERVIEWS=FORCE_USE_EXISTING", "NUM_THREADS=1", "LEVEL=1"]
+    for cap in ("1MB", "2MB"):
+        dataset, kept = cog.copy(streamtiff.DRIVER, tmp_path / "out.tif", tmp_path / "in.tif", *options, f"MEMORY_CAP={cap}")
+        assert dataset is not None, kept
+        streamtiff.check_figures(streamtiff.streaming(dataset))
+        dataset = None
+
+
 # --- reprojection ----------------------------------------------------------------------------------
 
 
