@@ -23,7 +23,7 @@ OPENED_FOR_THE_PLAN = 16  # files of a mosaic; the others are taken to be like t
 WIDTH, HEIGHT = 2400, 1600
 TILED = ["TILED=YES", "COMPRESS=DEFLATE", "PREDICTOR=3"]
 BLOCKS_256 = ["BLOCKXSIZE=256", "BLOCKYSIZE=256", *TILED]
-GRID, OVERLAP_PX = 16, 10  # files of the mosaic, each way, and how much each reaches into the next
+GRID, OVERLAP_PX = 10, 10  # files of the mosaic, each way, and how much each reaches into the next
 
 
 @dataclasses.dataclass
