@@ -399,6 +399,8 @@ bool stf_resample_of_uniform(const stf_resample *resample, uint32_t first_band, 
         return !stf_resample_nearest_is_rounded(resample) || is_all_zero(value->pixel, value->pixel_bytes);
     if (resample->colors || resample->nodata_values)
         return false;
+    if (alpha >= first_band && alpha - first_band < samples && resample->bands[alpha].has_nodata)
+        return false; /* its own mask, and the nodata value in the holes */
     if (is_masked)
         return of_nothing(resample, first_band, samples, value);
     if (alpha != STF_RESAMPLE_NO_BAND && !resample->by_nodata && alpha >= first_band && alpha < first_band + samples &&

@@ -47,7 +47,7 @@ static bool add_own_band(const stf_resample *resample, const stf_resample_window
                                    resample->sample_bytes * w->bands);
     if (!own)
         return false;
-    if (of->has_nodata && resample->is_masked && w->first_band + band != resample->alpha_band)
+    if (of->has_nodata && resample->is_masked)
         set_nodata(resample, of, own);
     if (resample->bits)
         GDALSetMetadataItem(own, "NBITS", resample->bits, "IMAGE_STRUCTURE");
@@ -226,12 +226,14 @@ static bool read_rows(const stf_resample *resample, const stf_resample_window *w
            stf_fail_with_last(err, "Computing overviews");
 }
 
-/* Where there are both, the mask comes first, and the nodata value is what stands in its holes. NULL: no memory. */
+/* Where there are both, the mask comes first, and the nodata value is what stands in its holes; alpha is its own mask. NULL:
+ * no memory. */
 static GDALRasterBandH with_mask(const stf_resample *resample, const stf_resample_window *w, uint32_t band,
                                  GDALDatasetH level) {
     const stf_resample_band *of = &resample->bands[w->first_band + band];
     GDALRasterBandH own = GDALGetRasterBand(level, 1);
-    bool both = resample->by_mask && !resample->of_mask && of->has_nodata;
+    bool by_second = resample->by_mask || w->first_band + band == resample->alpha_band;
+    bool both = by_second && !resample->of_mask && of->has_nodata && GDALGetRasterCount(GDALGetBandDataset(own)) > 1;
     return both ? stf_gdal_masked_band(own, GDALGetRasterBand(level, 2)) : own;
 }
 

@@ -245,6 +245,20 @@ def test_alpha(tmp_path, method, bands, dtype):
     compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
 
 
+@pytest.mark.parametrize("method", FEW)
+def test_alpha_and_nodata(tmp_path, method):
+    """The nodata value is alpha's, too: GDAL has it where alpha is 0, and never where it is not."""
+    for dtype, nodata, opaque in (("Byte", 255, 255), ("UInt16", 7, 65535)):
+        source = gdal.GetDriverByName("MEM").Create("", 391, 270, 2, gdal.GetDataTypeByName(dtype))
+        y, x = np.mgrid[0:270, 0:391]
+        source.GetRasterBand(1).WriteArray(np.where((x + y) % 9 == 0, nodata, 40 + x % 7 * 9))
+        source.GetRasterBand(2).WriteArray(np.where((x > 135) | ((x * 3 + y) % 200 < 150) & (x > 20), opaque, 0))
+        source.GetRasterBand(2).SetColorInterpretation(gdal.GCI_AlphaBand)
+        for band in (1, 2):
+            source.GetRasterBand(band).SetNoDataValue(nodata)
+        compare(tmp_path, source, method)
+
+
 @pytest.mark.parametrize("interleave", ["BAND", "TILE"])
 @pytest.mark.skipif(cog.VERSION < 31100, reason="INTERLEAVE is an option of COG from GDAL 3.11 on")
 def test_alpha_in_another_plane(tmp_path, interleave):
