@@ -271,9 +271,11 @@ static void set_back(setting *settings, size_t count) {
 static bool write_template(const char *driver_name, GDALDatasetH stand_in, bool strict, char **list,
                            message_filter *filter, stf_error *err) {
     char *folder = CPLStrdup(CPLGetPath(filter->template_name));
-    /* The driver's own have been validated; what COG makes beside its file stays with the template. */
+    /* The driver's own have been validated; what COG makes beside its file stays with the template, and is not made with
+     * ZSTD's 17 MB. */
     setting settings[] = {{"GDAL_VALIDATE_CREATION_OPTIONS", "NO", NULL},
                           {"CPL_TMPDIR", folder, NULL},
+                          {"COG_TMP_COMPRESSION", "LZW", NULL},
                           {"GDAL_TIFF_ENDIANNESS", "NATIVE", NULL}};
     GDALDriverH driver = GDALGetDriverByName(driver_name);
     GDALDatasetH copy = NULL;

@@ -40,7 +40,7 @@ CASES = [
     ("slope", 16, 2),
     ("slope", 64, 1),
     ("derived", 16, 2),
-    ("derived_strips", 8, 1),  # so little that what planning leaves to the allocator would be seen
+    ("derived_strips", 8, 1),  # so little that what GDAL makes the template with would be seen
 ]
 OPTIONS = ["BLOCKSIZE=512", "LEVEL=1"]
 DERIVED = ("slope", "derived", "derived_strips")  # by gdaldem, and by DERIVE
@@ -120,7 +120,8 @@ def test_cap_and_bytes_read(source_path, reference, tmp_path, name, cap_mb, thre
     read = measured["read_bytes"] - figures["SPOOL_BYTES"]
     assert read <= 1.02 * os.path.getsize(path) + pages + headers
     if streamtiff.SANITIZER is None:
-        assert measured["peak_rss_bytes"] <= figures["CAP_BYTES"] + SLACK_BYTES
+        slack_bytes = SLACK_BYTES // 4 if name == "derived_strips" else SLACK_BYTES
+        assert measured["peak_rss_bytes"] <= figures["CAP_BYTES"] + slack_bytes
 
 
 @streamtiff.needs_true_rss
