@@ -190,6 +190,8 @@ TEST_P(PipelineOverviews, any_grid_cap_and_threads) {
                 pyramid.copy.demand.cap_bytes = static_cast<uint64_t>(static_cast<double>(floor) * (1 + part));
                 pyramid.copy.demand.threads = threads;
                 pyramid.copy.stalls = threads > 1;
+                pyramid.copy.any_order = part != 0.5; // as the spool takes them
+                pyramid.copy.demand.readers_roam = part != 0.8;
                 pyramid.copy.run();
                 ASSERT_NO_FATAL_FAILURE(pyramid.expect_complete()) << layout << ", level tiles " << tile;
                 if (threads == 1)
@@ -245,6 +247,7 @@ TEST(PipelineOverviewsOnce, failures_at_any_point) {
                 pyramid.copy.demand.threads = threads;
                 pyramid.copy.demand.cap_bytes = at % 2 ? 0 : 1 << 22;
                 pyramid.copy.stalls = true;
+                pyramid.copy.any_order = pyramid.copy.demand.readers_roam = at % 3 != 0;
                 (what == 0   ? pyramid.copy.bad_read
                  : what == 1 ? pyramid.copy.bad_commit
                              : pyramid.copy.cancel_at) = what == 0 ? at / 4 : at;
