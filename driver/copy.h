@@ -105,9 +105,10 @@ typedef struct stf_copy {
     /* LAYOUT=COG. Images of the spool: 0, the levels from 1 on, and then the masks of them all. */
     stf_level levels[STF_MAX_LEVELS]; /* of overviews, the largest first */
     uint32_t level_count;
-    bool levels_exist;          /* in the source, and are copied */
-    bool levels_masked;         /* as the raster is */
-    uint64_t decodes_of_levels; /* of those that are copied, planned */
+    bool levels_exist;                 /* in the source, and are copied */
+    int source_levels[STF_MAX_LEVELS]; /* the numbers they have there, from 0 */
+    bool levels_masked;                /* as the raster is */
+    uint64_t decodes_of_levels;        /* of those that are copied, planned */
     uint64_t spilled_by_levels;
     uint64_t places_bytes;           /* of the spool's tables, and of what the file is written with */
     uint32_t image;                  /* of the spool: 0, or the level that this copy is made for */

@@ -25,6 +25,19 @@ static bool is_masked(GDALRasterBandH band) {
     return GDALGetMaskFlags(band) == GMF_PER_DATASET;
 }
 
+/* gdaladdo keeps the order in which levels were asked for; a COG has the largest first. COPY_SRC_OVERVIEWS keeps it, too. */
+static void sort_levels(stf_copy *c) {
+    for (uint32_t i = 1; i < c->level_count; i++)
+        for (uint32_t j = i; j > 0 && c->levels[j].width_px > c->levels[j - 1].width_px; j--) {
+            stf_level level = c->levels[j];
+            int number = c->source_levels[j];
+            c->levels[j] = c->levels[j - 1];
+            c->source_levels[j] = c->source_levels[j - 1];
+            c->levels[j - 1] = level;
+            c->source_levels[j - 1] = number;
+        }
+}
+
 bool stf_copy_find_existing_levels(stf_copy *c, stf_error *err) {
     GDALRasterBandH band = GDALGetRasterBand(c->dataset, 1);
     int count = GDALGetOverviewCount(band), wanted = c->options.cog.overview_count;
@@ -40,8 +53,11 @@ bool stf_copy_find_existing_levels(stf_copy *c, stf_error *err) {
         GDALRasterBandH overview = GDALGetOverview(band, level);
         c->levels[level].width_px = (uint32_t)GDALGetRasterBandXSize(overview);
         c->levels[level].height_px = (uint32_t)GDALGetRasterBandYSize(overview);
+        c->source_levels[level] = level;
     }
     c->level_count = (uint32_t)count;
+    if (!c->options.copies_overviews)
+        sort_levels(c);
     c->levels_masked = count > 0 && is_masked(GDALGetOverview(band, 0));
     bool masked = stf_copy_has_mask(c);
     if (count > 0 && !c->levels_masked && masked)
@@ -93,7 +109,7 @@ static bool open_level(stf_copy *c, uint32_t number, stf_copy *level, stf_error 
     memset(&level->mask, 0, sizeof level->mask);
     memset(&level->result, 0, sizeof level->result);
     level->decodes = level->decodes_of_levels = 0;
-    level->dataset = stf_gdal_level(c->dataset, (int)number - 1);
+    level->dataset = stf_gdal_level(c->dataset, c->source_levels[number - 1]);
     if (!level->dataset)
         return stf_fail(err, CPLE_OutOfMemory, "No memory for overview %u of the source", number);
     if (!stf_copy_describe_pass(level, err))

@@ -176,6 +176,19 @@ def test_overviews_of_the_source_are_copied(tmp_path, bands, masked, count):
     ]
 
 
+def test_overviews_of_the_source_in_another_order(tmp_path):
+    """The COG driver leaves them as they are, and its file is none then."""
+    source = with_overviews(tmp_path / "in.tif", 3, True, factors=(8, 2, 4))
+    sizes = {level: source.GetRasterBand(1).GetOverview(level).XSize for level in range(3)}
+    assert sizes[0] < sizes[2] < sizes[1]
+    cog.ours(tmp_path / "out.tif", source, "BLOCKSIZE=128", "OVERVIEWS=FORCE_USE_EXISTING")
+    cog.check_valid(tmp_path / "out.tif")
+    dataset = gdal.Open(str(tmp_path / "out.tif"))
+    band = dataset.GetRasterBand(1)
+    assert [band.GetOverview(i).XSize for i in range(3)] == sorted(sizes.values(), reverse=True)
+    assert [band.GetOverview(i).ComputeRasterMinMax(0) for i in range(3)] == [(8, 8), (9, 9), (7, 7)]
+
+
 def test_overviews_of_the_source_that_are_not_there(tmp_path):
     source = mem(1, width=500, height=300)
     _, parts = cog.same_as_gdal(tmp_path, source, "BLOCKSIZE=128", "OVERVIEWS=FORCE_USE_EXISTING", *cog.PLAIN)
