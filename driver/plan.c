@@ -51,15 +51,15 @@ static stf_crew enlarge(const stf_planner *planner, const stf_way *way, stf_crew
             grown = try_crew(planner, way, &crew, &more, cap_bytes);
         }
         more = crew;
+        more.slots++;
+        if (more.slots <= useful_slots(planner, way, crew.encoders))
+            grown = try_crew(planner, way, &crew, &more, cap_bytes) || grown;
+        more = crew;
         if (demand->parallel_read && more.readers < crew.encoders && more.unit_buffers < units) {
             more.readers++;
             more.unit_buffers++;
             grown = try_crew(planner, way, &crew, &more, cap_bytes) || grown;
         }
-        more = crew;
-        more.slots++;
-        if (more.slots <= useful_slots(planner, way, crew.encoders))
-            grown = try_crew(planner, way, &crew, &more, cap_bytes) || grown;
         more = crew;
         if (more.unit_buffers < 2 * crew.readers && more.unit_buffers < units) {
             more.unit_buffers++;

@@ -45,7 +45,9 @@ stf_crew stf_way_least_crew(const stf_planner *planner, const stf_way *way, uint
     if (slots > UINT32_MAX)
         slots = UINT32_MAX;
     stf_crew crew = {encoders, 1, 1, (uint32_t)slots, 0};
-    if (planner->roomy) {
+    if (planner->roomy && planner->levels == 0)
+        crew.slots++;
+    else if (planner->roomy) {
         crew.readers = planner->demand->parallel_read ? 2 : 1;
         crew.unit_buffers = crew.readers + 1;
         crew.slots += 2;
@@ -228,12 +230,12 @@ static bool choose_spill(const stf_planner *planner, const stf_way *bands, uint3
     return widest_stripes(planner, encoders, cap_bytes, true, chosen);
 }
 
-/* Stripes that spill nothing cost nothing, and open tiles of levels take more memory than anything else: rather narrower
- * stripes than encoders that wait for each other's slots, and a second reader that there is no room for. The same
- * where something is spilled anyway, and seams add little to it. */
+/* Stripes that spill nothing cost nothing: rather narrower stripes than encoders that wait for each other's slots. The same
+ * where something is spilled anyway, and seams add little to it. Open tiles of levels take more memory than anything else:
+ * there it is a second reader, too. */
 static bool choose_roomy(stf_planner *planner, const stf_way *bands, uint32_t encoders, uint64_t cap_bytes,
                          uint64_t most_spilled_px, stf_way *chosen) {
-    if (planner->levels == 0 || encoders == 1)
+    if (encoders == 1)
         return false;
     planner->roomy = true;
     planner->spilled_levels = 0;
@@ -260,7 +262,8 @@ bool stf_way_choose(stf_planner *planner, const stf_way *bands, uint32_t encoder
         *chosen = way;
     }
     if (least > 0 && least < UINT64_MAX &&
-        choose_roomy(planner, bands, encoders, cap_bytes, raster_pixels(planner) / 8, &roomy))
+        choose_roomy(planner, bands, encoders, cap_bytes, raster_pixels(planner) / (planner->levels > 0 ? 8 : 4),
+                     &roomy))
         *chosen = roomy;
     if (least < UINT64_MAX)
         return true;

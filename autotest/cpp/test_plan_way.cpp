@@ -1,4 +1,4 @@
-// Which stripes a COG's copy gets: rather narrower ones, with seams that cost little, than encoders that wait for each other's slots.
+// Which stripes a copy gets, above all a COG's: rather narrower ones, with seams that cost little, than encoders that wait for each other's slots.
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -28,7 +28,7 @@ struct Copied {
         }
     }
 
-    stf_plan plan(uint64_t cap_bytes, uint32_t threads) const {
+    stf_plan plan(uint64_t cap_bytes, uint32_t threads, bool overviews = true) const {
         const stf_geometry geometry = layout.geometry();
         stf_overview_shape shape{};
         stf_overview_begin(&shape, &geometry, 512, 2);
@@ -44,7 +44,7 @@ struct Copied {
         demand.encoder_bytes = 690176;
         demand.table_bytes = 3696604;
         demand.source_blocks = stf_geometry_units(&geometry);
-        demand.overview = &shape;
+        demand.overview = overviews ? &shape : nullptr;
         demand.overview_slot_bytes = 1048667;
         demand.overview_encoder_bytes = 2717760;
         demand.overview_spilling_bytes = 1048704;
@@ -136,6 +136,24 @@ TEST(WayOfCog, nothing_is_spilled_where_two_encoders_have_room_in_bands) {
         EXPECT_EQ(two.encoders, 2u) << copied.layout;
         EXPECT_EQ(two.spill_bytes, 0u) << copied.layout;
     }
+}
+
+// Slopes and the like, whose units are a pixel out of step with the tiles: beside the open tiles there is a slot for a tile
+// that is being encoded while the next is filled, from where it costs less than a quarter of the raster.
+TEST(WayOfPlainCopies, stripes_with_seams_leave_a_slot_for_the_second_encoder) {
+    const Copied copied(20000, 6144, 1);
+    int seams = 0;
+    for (uint64_t cap = 16 * MiB; cap <= 60 * MiB; cap += MiB) {
+        const stf_plan plan = copied.plan(cap, 2, false);
+        EXPECT_LE(plan.spill_bytes, copied.pixels / 4 * 4) << cap / MiB << " MB";
+        if (plan.sweep != STF_SWEEP_STRIPES)
+            continue;
+        seams++;
+        EXPECT_EQ(plan.encoders, 2u) << cap / MiB << " MB";
+        EXPECT_GE(plan.slots, open_tiles(copied, plan) + plan.reserved_slots + 1) << cap / MiB << " MB";
+        EXPECT_EQ(copied.plan(cap, 1, false).stripe_columns, plan.stripe_columns) << cap / MiB << " MB";
+    }
+    EXPECT_GT(seams, 20);
 }
 
 TEST(WayOfCog, order_does_not_depend_on_the_threads) {
