@@ -377,3 +377,16 @@ def test_nbits(tmp_path):
     source = None
     for method in ("AVERAGE", "LANCZOS"):
         compare(tmp_path, gdal.Open(str(tmp_path / "in.tif")), method)
+
+
+@pytest.mark.skipif(not hasattr(gdal, "GDT_Float16"), reason="Float16 is a type from GDAL 3.11 on")
+@pytest.mark.parametrize("method", ["NEAREST", "AVERAGE", "RMS", "CUBIC"])
+def test_half_floats(tmp_path, method):
+    """The COG driver keeps Float32 between levels; ours are made from the one before as it is stored, as gdaladdo's are."""
+    source = gdal.GetDriverByName("MEM").Create("", 600, 400, 1, gdal.GDT_Float16)
+    source.GetRasterBand(1).WriteArray(terrain.heights(0, 0, 600, 400).astype(np.float16))
+    cog.ours(tmp_path / "ours.tif", source, *OUTPUT, f"OVERVIEW_RESAMPLING={method}")
+    gdal.GetDriverByName("GTiff").CreateCopy(str(tmp_path / "theirs.tif"), source)
+    with gdal.OpenEx(str(tmp_path / "theirs.tif"), gdal.OF_UPDATE) as theirs:
+        theirs.BuildOverviews(method, [2, 4, 8])
+    check_same(levels(tmp_path / "ours.tif"), levels(tmp_path / "theirs.tif"), method)
