@@ -28,7 +28,9 @@ bool stf_writer_describe_slots(stf_writer *w, stf_error *err) {
     /* The encoded tile in /vsimem, GTiff's block, and GDAL's copy of it. */
     w->decode_bytes = stf_add(stf_mul(2, stf_encoder_tile_bytes(format)), bound_bytes);
     w->encoder_bytes = stf_encoder_cost_bytes(format);
-    w->regions_each = w->tile_count / STF_WRITER_SPILLS + 1 > 1024 ? w->tile_count / STF_WRITER_SPILLS + 1 : 1024;
+    /* A tile has one region at most: a spill asks its disk for no more room than that. */
+    uint64_t share = w->tile_count / STF_WRITER_SPILLS + 1, least = w->tile_count < 1024 ? w->tile_count : 1024;
+    w->regions_each = share > least ? share : least;
     w->spill_cost_bytes = stf_spill_cost_bytes(w->regions_each);
     return true;
 }

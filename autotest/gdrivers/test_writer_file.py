@@ -230,6 +230,23 @@ def test_writer_spill_that_does_not_fit(tmp_path):
         assert listing(folder) == []
 
 
+def test_writer_spill_asks_for_no_more_room_than_the_raster_takes(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    values = noise(2048, 2048, 1, gdal.GDT_Byte)
+    options = ["BLOCKXSIZE=128", "BLOCKYSIZE=128", "MEMORY_CAP=1KB"]
+    bytes_spilled = 2048 * 2048 * 9 // 8  # a byte and a bit of its mask for each pixel
+    with small_disk(folder, 12 << 20):  # a file of 4 MiB and the spill
+        with messages() as kept:
+            held = [gdal.GetDriverByName(WRITER).Create(str(folder / "o.tif"), 2048, 2048, 1, gdal.GDT_Byte, options)]
+            push(held[0], values, [(0, y, 2048, 1) for y in range(0, 2048, 2)])
+            push(held[0], values, [(0, y, 2048, 1) for y in range(1, 2048, 2)])
+            assert 0 < streaming(held[0])["SPILL_BYTES"]
+        assert close(held) == texts(kept, gdal.CE_Failure) == []
+        assert gdal.Open(str(folder / "o.tif")).ReadRaster() == values.tobytes()
+    assert any(f"up to {bytes_spilled} bytes" in text for text in texts(kept, gdal.CE_Warning)), kept
+
+
 def test_writer_no_write_after_a_failure(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
