@@ -13,6 +13,7 @@ STREAMTIFF_ALL_CASES=YES runs them all.
 
 import os
 import pathlib
+import shutil
 import sys
 import zlib
 
@@ -76,6 +77,25 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session", autouse=True)
 def _tell_what_is_left_out(request, record_testsuite_property):
     record_testsuite_property("left out", request.config.stash[LEFT_OUT])
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Only what a failed test wrote is kept: the files of all of them are several gigabytes."""
+    report = (yield).get_result()
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    if call.when == "teardown" and not item.stash[FAILED] and "tmp_path" in item.funcargs:
+        shutil.rmtree(item.funcargs["tmp_path"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_nothing_of_what_passed(request, tmp_path_factory):
+    yield
+    if request.session.testsfailed == 0:
+        shutil.rmtree(tmp_path_factory.getbasetemp(), ignore_errors=True)
 
 
 def pytest_collectreport(report):
