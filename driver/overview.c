@@ -20,11 +20,9 @@ static uint64_t widest_pixel(const stf_overview_shape *shape) {
 
 /* --- what it takes ----------------------------------------------------------------------------- */
 
-enum { LARGE_WINDOW_PX = 128 * 128 };
-
 typedef struct worker_sizes {
     uint64_t window, result, bytes_px, tile; /* bytes; bytes_px: of the mask, and of what stands in for it */
-    uint64_t inside;                         /* what GDAL takes */
+    uint64_t inside;                         /* what GDAL takes, and leaves idle in the heap of the worker's thread */
     uint64_t lists;                          /* of completed tiles */
 } worker_sizes;
 
@@ -369,10 +367,7 @@ static bool resample(stf_overview *overview, const stf_overview_link *link, stf_
     w.result = worker->result;
     w.result_row_bytes = window->width * operand->pixel_bytes;
     w.spare = worker->spare;
-    bool done = stf_resample_run(overview->job->resample, &w, err);
-    if ((uint64_t)window->width * window->height >= LARGE_WINDOW_PX)
-        stf_platform_trim_heap(); /* what GDAL worked in would lie idle in the heap of each thread */
-    return done;
+    return stf_resample_run(overview->job->resample, &w, err);
 }
 
 /* Computes what the tile makes possible; *known: it is one value, left in the operand. */

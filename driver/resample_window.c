@@ -281,6 +281,14 @@ bool stf_resample_by_gdal(const stf_resample *resample, const stf_resample_windo
     return true;
 }
 
+/* GDAL finds a mask by nodata values in the samples as one of a few types, which it reads beside the window. */
+static uint64_t nodata_bytes(const stf_resample *resample) {
+    if (!resample->by_nodata || resample->type == GDT_Byte)
+        return 0;
+    int bits = GDALGetDataTypeSizeBits(resample->type);
+    return (GDALDataTypeIsComplex(resample->type) ? bits / 2 : bits) > 32 ? 8 : 4;
+}
+
 uint64_t stf_resample_cost_bytes(const stf_resample *resample, uint32_t source_width_px, uint32_t target_width_px,
                                  double ratio_y) {
     if (resample->method.algorithm == GRIORA_NearestNeighbour)
@@ -299,5 +307,7 @@ uint64_t stf_resample_cost_bytes(const stf_resample *resample, uint32_t source_w
     uint64_t chunk = stf_mul(stf_mul(read_rows, source_width_px), work + masks);
     uint64_t filtered = resample->method.is_kernel ? stf_mul(stf_mul(read_rows, target_width_px), 8 + masks) : 0;
     uint64_t result = stf_mul(stf_mul(rows, target_width_px), work < 4 ? 4 : work);
-    return stf_add(stf_add(chunk, filtered), stf_add(result, CALL_BYTES));
+    uint64_t before = stf_mul(stf_mul(read_rows, source_width_px), nodata_bytes(resample));
+    uint64_t after = stf_add(filtered, result);
+    return stf_add(chunk, stf_add(before > after ? before : after, CALL_BYTES));
 }
