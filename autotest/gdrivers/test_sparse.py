@@ -3,6 +3,7 @@
 import os
 import struct
 
+import cog
 import numpy as np
 import pytest
 import streamtiff
@@ -274,6 +275,34 @@ def test_huge_source_that_is_almost_empty(tmp_path):
     for column, row in data:
         window = (column * 512, row * 512, min(512, 100000 - column * 512), min(512, 100000 - row * 512))
         assert ours.ReadRaster(*window) == theirs.ReadRaster(*window)
+
+
+@streamtiff.needs_true_rss
+def test_huge_source_that_is_almost_empty_as_a_cog(tmp_path):
+    """Overviews down to 391 pixels, of which hardly any tile is made: the tables of all levels are what it takes."""
+    data = [(i * 37 % 196, i * 91 % 196) for i in range(40)]
+    tiles = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE"]
+    path = make_sparse(tmp_path / "in.tif", "Byte", 1, tiles, 0, data, (100000, 100000), 512)
+    options = ["LAYOUT=COG", "MEMORY_CAP=128MB", "NUM_THREADS=2", "SPARSE_OK=YES", "OVERVIEW_RESAMPLING=AVERAGE"]
+    figures = streamtiff.measured_copy(
+        {"source": str(path), "target": str(tmp_path / "out.tif"), "options": options, "translate": {}, "dem": None}
+    )
+    told = {key: int(value) if value.isdigit() else value for key, value in figures["streaming"].items()}
+    streamtiff.check_figures(told)
+    assert (told["CAP_BYTES"], told["SPILL_BYTES"]) == (128 * MIB, 0)
+    assert told["SOURCE_BLOCKS"] == told["BLOCK_DECODES"] == len(set(data))
+    assert figures["peak_rss_bytes"] <= told["PEAK_BYTES"] + 8 * MIB < told["CAP_BYTES"]
+    cog.check_valid(tmp_path / "out.tif")
+    ours, theirs = gdal.Open(str(tmp_path / "out.tif")), gdal.Open(str(path))
+    assert ours.GetRasterBand(1).GetOverviewCount() == 8
+    for column, row in data:
+        window = (column * 512, row * 512, min(512, 100000 - column * 512), min(512, 100000 - row * 512))
+        assert ours.ReadRaster(*window) == theirs.ReadRaster(*window)
+        part = gdal.Translate("", theirs, format="MEM", srcWin=window)
+        part.BuildOverviews("AVERAGE", [2])
+        level = part.GetRasterBand(1).GetOverview(0)
+        at = (column * 256, row * 256, level.XSize, level.YSize)
+        assert ours.GetRasterBand(1).GetOverview(0).ReadRaster(*at) == level.ReadRaster()
 
 
 # --- tiles of one value --------------------------------------------------------------------------
