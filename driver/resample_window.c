@@ -12,7 +12,8 @@
 
 #define CHUNK_PX 131072u /* pixels of the parent at a time: they stay in the processor's cache */
 #define LEAST_ROWS 8u
-#define CALL_BYTES ((uint64_t)128 << 10) /* two MEM datasets, the kernel's weights and what else does not grow */
+#define HOLES_BYTES ((uint64_t)128 << 10) /* in the heap, where a larger buffer does not fit the place of another */
+#define CALL_BYTES ((uint64_t)128 << 10)  /* two MEM datasets, the kernel's weights and what else does not grow */
 
 /* --- the level that is not there --------------------------------------------------------------- */
 
@@ -308,6 +309,6 @@ uint64_t stf_resample_cost_bytes(const stf_resample *resample, uint32_t source_w
     uint64_t filtered = resample->method.is_kernel ? stf_mul(stf_mul(read_rows, target_width_px), 8 + masks) : 0;
     uint64_t result = stf_mul(stf_mul(rows, target_width_px), work < 4 ? 4 : work);
     uint64_t before = stf_mul(stf_mul(read_rows, source_width_px), nodata_bytes(resample));
-    uint64_t after = stf_add(filtered, result);
-    return stf_add(chunk, stf_add(before > after ? before : after, CALL_BYTES));
+    uint64_t after = stf_add(filtered, result), holes = before > 0 && before < after ? HOLES_BYTES : 0;
+    return stf_add(chunk, stf_add(before > after ? before : after, CALL_BYTES + holes));
 }

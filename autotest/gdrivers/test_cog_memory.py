@@ -125,6 +125,23 @@ def test_cap_and_bytes_read(source_path, reference, tmp_path, name, cap_mb, thre
 
 
 @streamtiff.needs_true_rss
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="needs Linux's /proc")
+def test_what_gdal_resamples_in_is_in_the_account(tmp_path):
+    """With nodata it finds a mask first; and each thread's heap keeps what it took."""
+    path = tmp_path / "in.tif"
+    terrain.make_terrain(path, 4096, 1700, "Float32", 1, TILED)
+    source = gdal.Open(str(path), gdal.GA_Update)
+    source.GetRasterBand(1).SetNoDataValue(500)
+    source = None  # noqa: F841
+    options = ["LAYOUT=COG", "MEMORY_CAP=64MB", "NUM_THREADS=8", "LEVEL=1", "OVERVIEW_RESAMPLING=AVERAGE"]
+    measured = streamtiff.measured_copy(
+        {"source": str(path), "target": str(tmp_path / "out.tif"), "options": options, "translate": {}, "dem": None}
+    )
+    assert int(measured["streaming"]["CAP_BYTES"]) == 64 * MIB
+    assert measured["peak_rss_bytes"] <= int(measured["streaming"]["PEAK_BYTES"])
+
+
+@streamtiff.needs_true_rss
 def test_rss_is_measured():
     """Stands for the assertions on RSS that the cases leave out under a sanitizer."""
     assert streamtiff.SANITIZER is None
