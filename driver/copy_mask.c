@@ -139,6 +139,9 @@ static bool describe_demand(stf_copy *c, stf_error *err) {
     if (!stf_copy_fill_demand(c, info, &mask->format, &mask->geometry, &mask->demand, err))
         return false;
     places = stf_add(places, mask->beside_bytes);
+    /* A thread's heap keeps what it took: no more threads than will take it up again. */
+    if (c->options.is_cog && c->plan.encoders > 0 && c->plan.encoders < mask->demand.threads)
+        mask->demand.threads = c->plan.encoders;
     mask->demand.cap_bytes = c->plan.cap_bytes;
     mask->demand.planning_bytes = stf_add(mask->demand.planning_bytes, c->demand.planning_bytes); /* beside it */
     mask->demand.table_bytes = stf_add(mask->demand.table_bytes, places);

@@ -2,6 +2,7 @@
 
 #include "cpl_conv.h"
 #include "cpl_string.h"
+#include "platform.h"
 
 typedef struct worker {
     stf_pipeline *pipeline;
@@ -350,6 +351,7 @@ static void take_down(stf_pipeline *p) {
         CPLDestroyCond(p->changed);
     if (p->mutex)
         CPLDestroyMutex(p->mutex);
+    stf_platform_trim_heap(); /* what the threads of a pass leave idle would come on top of the next one's */
 }
 
 uint64_t stf_pipeline_table_bytes(const stf_geometry *geometry) {

@@ -309,6 +309,6 @@ uint64_t stf_resample_cost_bytes(const stf_resample *resample, uint32_t source_w
     uint64_t filtered = resample->method.is_kernel ? stf_mul(stf_mul(read_rows, target_width_px), 8 + masks) : 0;
     uint64_t result = stf_mul(stf_mul(rows, target_width_px), work < 4 ? 4 : work);
     uint64_t before = stf_mul(stf_mul(read_rows, source_width_px), nodata_bytes(resample));
-    uint64_t after = stf_add(filtered, result), holes = before > 0 && before < after ? HOLES_BYTES : 0;
+    uint64_t after = stf_add(filtered, result), holes = before < after && filtered > 0 ? HOLES_BYTES : 0;
     return stf_add(chunk, stf_add(before > after ? before : after, CALL_BYTES + holes));
 }
