@@ -18,6 +18,7 @@
 typedef struct stf_overview_tile_state {
     uint32_t filled_px; /* 0: nothing came yet */
     uint32_t place;     /* a slot, a region, or a constant */
+    uint32_t constant;  /* in the spill: a bit for each piece that came while the tile was one value */
 } stf_overview_tile_state;
 
 /* One level, and what leads to it from its parent. */
@@ -40,7 +41,7 @@ typedef struct stf_overview_link {
 typedef struct stf_overview_complete {
     uint32_t column, row, place;
     uint64_t sequence;
-    const stf_uniform *value; /* place is only room; NULL: pixels */
+    const stf_uniform *value; /* place is only room in the level's slots, or none; NULL: pixels */
 } stf_overview_complete;
 
 /* What one window completed, row by row. */

@@ -57,6 +57,8 @@ static bool take_place(stf_overview *overview, stf_overview_link *link, uint32_t
 }
 
 void stf_overview_let_go(stf_overview *overview, stf_overview_link *link, uint32_t place) {
+    if (is_constant(place))
+        return;
     CPLAcquireMutex(overview->mutex, 1000.0);
     if (link->slots)
         stf_pool_give(link->slots, place);
@@ -179,6 +181,17 @@ static bool next_piece(pieces *p, stf_window *piece) {
     }
 }
 
+/* The piece's bit in the state of its tile; 0: there is none for it. */
+static uint32_t bit_of(const stf_overview_link *link, const stf_window *tile, const stf_window *piece) {
+    pieces p;
+    stf_window other;
+    uint32_t bit = 1;
+    for (begin_pieces(&p, link, tile); bit > 0 && next_piece(&p, &other); bit <<= 1)
+        if (other.x == piece->x && other.y == piece->y)
+            return bit;
+    return 0;
+}
+
 /* --- putting in -------------------------------------------------------------------------------- */
 
 typedef struct arrival {
@@ -188,11 +201,21 @@ typedef struct arrival {
     size_t pixel_bytes;
 } arrival;
 
-/* Brings what a constant has been so far into its new slot: only what is valid is filled in. */
-static void fill_home(const stf_overview *overview, const stf_overview_link *link, uint32_t plane,
-                      const stf_window *tile, uint32_t slot, const stf_overview_tile_state *state) {
-    fill_rows(stf_pool_item(link->slots, slot), level_row_bytes(overview, link, plane), tile,
-              &overview->values[state->place - STF_OVERVIEW_CONSTANT]);
+/* Brings what a constant has been so far into its new home: all that is valid of a slot, the pieces that came of a region. */
+static bool fill_home(stf_overview *overview, const stf_overview_link *link, uint32_t plane, const stf_window *tile,
+                      uint32_t place, const stf_overview_tile_state *state, stf_error *err) {
+    const stf_uniform *value = &overview->values[state->place - STF_OVERVIEW_CONSTANT];
+    if (link->slots) {
+        fill_rows(stf_pool_item(link->slots, place), level_row_bytes(overview, link, plane), tile, value);
+        return true;
+    }
+    pieces p;
+    stf_window piece;
+    uint32_t bit = 1;
+    for (begin_pieces(&p, link, tile); bit > 0 && next_piece(&p, &piece); bit <<= 1)
+        if ((state->constant & bit) != 0 && !write_value(overview, place, tile, &piece, value, err))
+            return false;
+    return true;
 }
 
 static bool move_in(stf_overview *overview, stf_overview_link *link, uint32_t plane, const stf_window *tile,
@@ -213,22 +236,23 @@ static bool move_in(stf_overview *overview, stf_overview_link *link, uint32_t pl
     return true;
 }
 
-/* A tile of one value stays one in memory. In the spill every tile has its region, so that what is written there is known
- * beforehand. */
+/* A tile of one value has no home as long as it is one. */
 static bool put_piece(stf_overview *overview, stf_overview_link *link, uint32_t plane, const stf_window *tile,
                       const stf_window *piece, stf_overview_tile_state *state, const arrival *a, stf_error *err) {
     uint32_t number, place;
     bool fresh = state->filled_px == 0, was_constant = !fresh && is_constant(state->place);
-    if (a->value && link->slots && (fresh || was_constant) && find_value(overview, a->value, &number) &&
+    uint32_t bit = a->value && !link->slots && (fresh || was_constant) ? bit_of(link, tile, piece) : 0;
+    if (a->value && (link->slots || bit > 0) && (fresh || was_constant) && find_value(overview, a->value, &number) &&
         (fresh || state->place == STF_OVERVIEW_CONSTANT + number)) {
         state->place = STF_OVERVIEW_CONSTANT + number;
+        state->constant |= bit;
         return true;
     }
     if (fresh || was_constant) {
         if (!take_place(overview, link, &place, err))
             return false;
-        if (was_constant)
-            fill_home(overview, link, plane, tile, place, state);
+        if (was_constant && !fill_home(overview, link, plane, tile, place, state, err))
+            return false;
         state->place = place;
     }
     return move_in(overview, link, plane, tile, piece, state->place, a, err);
@@ -252,7 +276,9 @@ static bool put_into(stf_overview *overview, stf_overview_link *link, uint32_t p
     complete->value = is_constant(state->place) ? &overview->values[state->place - STF_OVERVIEW_CONSTANT] : NULL;
     complete->place = state->place;
     complete->sequence = link->completed++;
-    return !complete->value || take_place(overview, link, &complete->place, err); /* room to encode it in */
+    if (!complete->value || !link->slots)
+        return true;
+    return take_place(overview, link, &complete->place, err); /* room to encode it in */
 }
 
 bool stf_overview_put(stf_overview *overview, stf_overview_link *link, uint32_t plane, const stf_window *window,
@@ -290,5 +316,5 @@ static bool read_back(stf_overview *overview, stf_overview_link *link, stf_overv
 bool stf_overview_fetch(stf_overview *overview, stf_overview_link *link, stf_overview_worker *worker, uint32_t plane,
                         const stf_overview_complete *complete, unsigned char **pixels, stf_error *err) {
     *pixels = link->slots ? stf_pool_item(link->slots, complete->place) : worker->tile;
-    return link->slots || read_back(overview, link, worker, plane, complete, err);
+    return link->slots || complete->value || read_back(overview, link, worker, plane, complete, err);
 }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <random>
 #include <string>
@@ -640,6 +641,60 @@ TEST(Overview, any_order_and_number_of_threads_gives_the_same) {
             }
 }
 
+namespace {
+
+/* Bytes of the tiles of a level that are not one value. */
+uint64_t bytes_that_differ(const Pyramid &pyramid, Raster &level, uint32_t number) {
+    const stf_overview_shape &shape = pyramid.shape;
+    const size_t px = level.pixel_bytes();
+    uint64_t bytes = 0;
+    for (uint32_t row = 0; row < stf_overview_rows(&shape, number); row++)
+        for (uint32_t column = 0; column < stf_overview_columns(&shape, number); column++) {
+            const stf_window tile = stf_overview_tile_window(&shape, number, column, row);
+            bool differs = false;
+            for (uint32_t y = 0; y < tile.height; y++)
+                for (uint32_t x = 0; x < tile.width; x++)
+                    differs |= memcmp(level.at(tile.x + x, tile.y + y), level.at(tile.x, tile.y), px) != 0;
+            bytes += differs ? uint64_t{tile.width} * tile.height * px : 0;
+        }
+    return bytes;
+}
+
+} // namespace
+
+TEST(Overview, what_is_one_value_is_not_spilled) {
+    GDALAllRegister();
+    Raster raster = make_raster(701, 455, 2, GDT_Int16, 24);
+    for (uint32_t y = 0; y < raster.height; y++)
+        for (uint32_t x = 0; x < raster.width; x++)
+            if (x < 300 || (x >= 450 && y >= 150))
+                memset(raster.at(x, y), x < 300 ? 0 : 7, raster.pixel_bytes());
+    Pyramid first(raster, 48, -1, "CUBIC", describe_nothing);
+    first.run(row_by_row(first.shape), 1);
+    first.expect_complete();
+    std::map<uint32_t, uint64_t> spilled_bytes;
+    for (const uint32_t wide : {1u, 3u, 100u})
+        for (const uint32_t threads : {1u, 3u})
+            for (const uint32_t spilled : {1u, 2u, 9u}) {
+                Pyramid other(raster, 48, -1, "CUBIC", describe_nothing);
+                other.stalls = threads > 1;
+                other.run(in_stripes(other.shape, wide), threads, spilled);
+                other.expect_complete();
+                uint64_t differing = 0, all = 0;
+                for (uint32_t i = 1; i < first.levels.size(); i++) {
+                    ASSERT_EQ(first.levels[i].pixels, other.levels[i].pixels)
+                        << wide << " wide, " << threads << " threads, level " << i;
+                    if (i > other.places.spilled_levels)
+                        continue;
+                    differing += bytes_that_differ(other, first.levels[i], i);
+                    all += first.levels[i].pixels.size();
+                }
+                EXPECT_GE(other.spilled_bytes, differing);
+                EXPECT_LT(other.spilled_bytes, (differing + all) / 2); // at edges windows see what is not in the tile
+                EXPECT_EQ(other.spilled_bytes, spilled_bytes.emplace(spilled, other.spilled_bytes).first->second);
+            }
+}
+
 TEST(Overview, one_thread_uses_what_was_predicted) {
     GDALAllRegister();
     Raster raster = make_raster(900, 500, 1, GDT_Float32, 22);
@@ -656,11 +711,14 @@ TEST(Overview, holes_take_no_room) {
     GDALAllRegister();
     Raster raster(2000, 1000, 1, GDT_Byte);
     Pyramid pyramid(raster, 64, -1, "CUBIC", describe_nothing);
-    pyramid.run(row_by_row(pyramid.shape), 3);
-    pyramid.expect_complete();
-    for (const Raster &level : pyramid.levels)
-        EXPECT_EQ(std::count(level.pixels.begin(), level.pixels.end(), 0),
-                  static_cast<std::ptrdiff_t>(level.pixels.size()));
+    for (const uint32_t spilled : {0u, 2u}) {
+        pyramid.run(row_by_row(pyramid.shape), 3, spilled);
+        pyramid.expect_complete();
+        EXPECT_EQ(pyramid.spilled_bytes, 0u);
+        for (const Raster &level : pyramid.levels)
+            EXPECT_EQ(std::count(level.pixels.begin(), level.pixels.end(), 0),
+                      static_cast<std::ptrdiff_t>(level.pixels.size()));
+    }
 }
 
 TEST(Overview, a_failure_wakes_everybody) {

@@ -278,20 +278,23 @@ def test_huge_source_that_is_almost_empty(tmp_path):
 
 
 @streamtiff.needs_true_rss
-def test_huge_source_that_is_almost_empty_as_a_cog(tmp_path):
-    """Overviews down to 391 pixels, of which hardly any tile is made: the tables of all levels are what it takes."""
+@pytest.mark.parametrize("cap_mb", [16, 128])
+def test_huge_source_that_is_almost_empty_as_a_cog(tmp_path, cap_mb):
+    """Overviews down to 391 pixels, of which hardly any tile is made: the tables of all levels are what it takes. At 16 MB
+    3.3 GB of them would go through the spill if they were not of one value."""
     data = [(i * 37 % 196, i * 91 % 196) for i in range(40)]
     tiles = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE"]
     path = make_sparse(tmp_path / "in.tif", "Byte", 1, tiles, 0, data, (100000, 100000), 512)
-    options = ["LAYOUT=COG", "MEMORY_CAP=128MB", "NUM_THREADS=2", "SPARSE_OK=YES", "OVERVIEW_RESAMPLING=AVERAGE"]
+    options = ["LAYOUT=COG", f"MEMORY_CAP={cap_mb}MB", "NUM_THREADS=2", "SPARSE_OK=YES", "OVERVIEW_RESAMPLING=AVERAGE"]
     figures = streamtiff.measured_copy(
         {"source": str(path), "target": str(tmp_path / "out.tif"), "options": options, "translate": {}, "dem": None}
     )
     told = {key: int(value) if value.isdigit() else value for key, value in figures["streaming"].items()}
-    streamtiff.check_figures(told)
-    assert (told["CAP_BYTES"], told["SPILL_BYTES"]) == (128 * MIB, 0)
+    streamtiff.check_figures(told, spills_less=cap_mb == 16)
+    assert told["CAP_BYTES"] == cap_mb * MIB
+    assert told["SPILL_BYTES"] <= told["PREDICTED_SPILL_BYTES"] / 10
     assert told["SOURCE_BLOCKS"] == told["BLOCK_DECODES"] == len(set(data))
-    assert figures["peak_rss_bytes"] <= told["PEAK_BYTES"] + 8 * MIB < told["CAP_BYTES"]
+    assert figures["peak_rss_bytes"] <= min(told["PEAK_BYTES"] + 8 * MIB, told["CAP_BYTES"])
     cog.check_valid(tmp_path / "out.tif")
     ours, theirs = gdal.Open(str(tmp_path / "out.tif")), gdal.Open(str(path))
     assert ours.GetRasterBand(1).GetOverviewCount() == 8

@@ -93,11 +93,12 @@ def streaming(dataset):
     return {key: int(value) if value.isdigit() else value for key, value in figures.items()}
 
 
-def check_figures(figures):
-    """What the plan promised must have come true, whatever was copied."""
+def check_figures(figures, spills_less=False):
+    """What the plan promised must have come true, whatever was copied. spills_less: some overview tiles are of one value."""
     assert figures["CAP_BYTES"] == max(figures["REQUESTED_CAP_BYTES"], figures["FLOOR_BYTES"])
     assert figures["PEAK_BYTES"] <= figures["PREDICTED_PEAK_BYTES"] <= figures["CAP_BYTES"]
-    assert figures["SPILL_BYTES"] - figures["VIEW_SPILL_BYTES"] == figures["PREDICTED_SPILL_BYTES"]
+    spilled = figures["SPILL_BYTES"] - figures["VIEW_SPILL_BYTES"]
+    assert spilled == figures["PREDICTED_SPILL_BYTES"] or (spills_less and spilled < figures["PREDICTED_SPILL_BYTES"])
     assert figures["BLOCK_DECODES"] == figures["PREDICTED_DECODES"]
     if figures["SOURCE_KIND"] == "BLOCKS":
         assert figures["BLOCK_DECODES"] - figures["DECODES_BEFORE"] == figures["SOURCE_BLOCKS"]
