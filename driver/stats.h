@@ -28,7 +28,8 @@ typedef struct stf_stats {
  * DECODES_BEFORE are those among BLOCK_DECODES that came before the copy itself (DERIVE: what no window shows).
  * TILE_ENCODES: tiles of all images that were encoded. A tile of one value is encoded once, and its bytes are copied for the
  * others of that value (where threads have the first two at once, twice).
- * SPILL_BYTES is all of it: what the plan foresaw, and VIEW_SPILL_BYTES. That is not foreseen: a block that a view decoded
+ * SPILL_BYTES is all of it: what the plan foresaw, less the overview tiles that turned out to be of one value, and
+ * VIEW_SPILL_BYTES. That is not foreseen: a block that a view decoded
  * ahead is written away where its memory is wanted before the reader comes to it, and which of the two comes first is up to
  * the threads. It is never more than each decoded block once.
  * Free with CSLDestroy. */
