@@ -191,8 +191,9 @@ static bool ready_worker(stf_overview *overview, uint32_t number, stf_error *err
     worker->result = worker->window + rounded(sizes.window);
     unsigned char *beside = worker->result + rounded(sizes.result);
     bool needs_mask = stf_resample_needs_mask(job->resample);
+    bool needs_spare = stf_resample_bytes_beside(job->resample) > (needs_mask ? 1 : 0);
     worker->mask = needs_mask ? beside : NULL;
-    worker->spare = sizes.bytes_px > 0 && !needs_mask ? beside : NULL;
+    worker->spare = !needs_spare ? NULL : needs_mask ? beside + sizes.bytes_px / 2 : beside;
     worker->tile = beside + rounded(sizes.bytes_px);
     stf_overview_complete *list = (stf_overview_complete *)(void *)(worker->tile + rounded(sizes.tile));
     for (uint32_t level = 1; level < overview->shape->level_count; level++) {

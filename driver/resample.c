@@ -60,24 +60,42 @@ static unsigned char *pixel_of_values(const stf_resample *resample, const char *
     return pixel;
 }
 
-/* As GDAL: the first band says for all whether pixels are left out. */
+static bool is_alpha(GDALDatasetH dataset, uint32_t band) {
+    return GDALGetRasterColorInterpretation(GDALGetRasterBand(dataset, (int)band + 1)) == GCI_AlphaBand;
+}
+
+/* The last one, or where that is none the first. */
+static uint32_t find_alpha(const stf_resample *resample, GDALDatasetH dataset) {
+    uint32_t last = resample->band_count - 1, band = 0;
+    if (is_alpha(dataset, last))
+        return last;
+    while (band < last && !is_alpha(dataset, band))
+        band++;
+    return band < last ? band : STF_RESAMPLE_NO_BAND;
+}
+
+static bool any_has_nodata(const stf_resample *resample) {
+    uint32_t band = 0;
+    while (band < resample->band_count && !resample->bands[band].has_nodata)
+        band++;
+    return band < resample->band_count;
+}
+
+/* As GDAL: the first band says for all whether pixels are left out. Then alpha is its own mask whatever masks the others; they
+ * are masked by it only where it is the last one, and nothing else masks them. */
 static void find_mask(stf_resample *resample, const stf_resample_request *request) {
-    GDALRasterBandH first = GDALGetRasterBand(request->dataset, 1);
-    int flags = GDALGetMaskFlags(first);
-    uint32_t last = resample->band_count - 1;
-    bool last_is_alpha =
-        GDALGetRasterColorInterpretation(GDALGetRasterBand(request->dataset, (int)last + 1)) == GCI_AlphaBand;
+    int flags = GDALGetMaskFlags(GDALGetRasterBand(request->dataset, 1));
+    bool first_is_alpha = is_alpha(request->dataset, 0) && !request->of_mask;
     resample->alpha_band = STF_RESAMPLE_NO_BAND;
     resample->by_mask = request->of_mask || request->with_mask;
     if (!resample->by_mask && (flags & GMF_NODATA) != 0 && (flags & GMF_PER_DATASET) != 0) {
         const char *values = GDALGetMetadataItem(request->dataset, "NODATA_VALUES", NULL);
         resample->nodata_values = values ? pixel_of_values(resample, values) : NULL;
-    } else if (!resample->by_mask && (flags & GMF_NODATA) != 0)
+    } else if (!resample->by_mask && ((flags & GMF_NODATA) != 0 || (first_is_alpha && any_has_nodata(resample))))
         resample->by_nodata = true;
-    if (last_is_alpha && !request->of_mask && (flags & GMF_ALL_VALID) == 0)
-        resample->alpha_band = last;
-    if (last_is_alpha && last == 0 && !request->of_mask)
-        resample->alpha_band = 0;
+    if (!request->of_mask && (first_is_alpha || (flags & GMF_ALL_VALID) == 0))
+        resample->alpha_band = find_alpha(resample, request->dataset);
+    resample->alpha_is_alone = resample->by_mask || resample->alpha_band + 1 != resample->band_count;
     resample->is_masked = resample->by_mask || resample->by_nodata || resample->nodata_values ||
                           resample->alpha_band != STF_RESAMPLE_NO_BAND;
 }
@@ -257,7 +275,7 @@ bool stf_resample_needs_mask(const stf_resample *resample) {
 
 uint32_t stf_resample_bytes_beside(const stf_resample *resample) {
     bool copies_alpha = resample->alpha_band != STF_RESAMPLE_NO_BAND && resample->type != GDT_Byte;
-    return stf_resample_needs_mask(resample) || copies_alpha || resample->nodata_values ? 1 : 0;
+    return (stf_resample_needs_mask(resample) ? 1u : 0u) + (copies_alpha || resample->nodata_values ? 1u : 0u);
 }
 
 bool stf_resample_is_of_bits(const stf_resample *resample) {
@@ -308,15 +326,19 @@ static void leave_out(const stf_resample *resample, const stf_resample_band *ban
         memset(sample, 0, resample->sample_bytes);
 }
 
-/* A pixel whose alpha is 0, or that no mask covers. */
+/* A pixel whose alpha is 0, or that no mask covers; alpha is what it is. */
 static bool of_nothing(const stf_resample *resample, uint32_t first_band, uint32_t samples, stf_uniform *value) {
     for (uint32_t i = 0; i < samples; i++) {
         const stf_resample_band *band = &resample->bands[first_band + i];
-        if (first_band + i == resample->alpha_band)
+        unsigned char *sample = value->pixel + i * resample->sample_bytes;
+        if (first_band + i == resample->alpha_band) {
+            if (!is_small_integer(resample) && !is_all_zero(sample, resample->sample_bytes))
+                return false;
             continue;
+        }
         if (band->has_nodata && !band->comes_back)
             return false;
-        leave_out(resample, band, value->pixel + i * resample->sample_bytes);
+        leave_out(resample, band, sample);
     }
     return true;
 }
@@ -403,7 +425,8 @@ bool stf_resample_of_uniform(const stf_resample *resample, uint32_t first_band, 
         return false; /* its own mask, and the nodata value in the holes */
     if (is_masked)
         return of_nothing(resample, first_band, samples, value);
-    if (alpha != STF_RESAMPLE_NO_BAND && !resample->by_nodata && alpha >= first_band && alpha < first_band + samples &&
+    if (alpha != STF_RESAMPLE_NO_BAND && !resample->by_nodata && !resample->alpha_is_alone && alpha >= first_band &&
+        alpha < first_band + samples &&
         is_all_zero(value->pixel + (alpha - first_band) * resample->sample_bytes, resample->sample_bytes))
         return of_nothing(resample, first_band, samples, value);
     for (uint32_t i = 0; i < samples; i++) {

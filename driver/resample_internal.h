@@ -34,7 +34,8 @@ struct stf_resample {
     bool is_masked;               /* pixels may be left out: by one of the four below */
     bool by_nodata;               /* each band by its nodata value */
     unsigned char *nodata_values; /* all bands by these values together, a pixel; or NULL */
-    uint32_t alpha_band;          /* all bands by this one; or STF_RESAMPLE_NO_BAND */
+    uint32_t alpha_band;          /* this one by itself, and all others by it, too; or STF_RESAMPLE_NO_BAND */
+    bool alpha_is_alone;          /* the others are not */
     bool by_mask;                 /* by what comes with the window; of a mask: by the pixels themselves */
     bool of_mask;
     bool stays_mask; /* GDAL takes the levels of a mask for masks, too: each is its own, as that of the raster is */

@@ -65,7 +65,7 @@ static bool add_mask_band(const stf_resample *resample, const stf_resample_windo
     GDALRasterBandH mask = NULL;
     if (resample->of_mask)
         mask = add_band(dataset, GDT_Byte, w, w->pixels, w->row_bytes, pixel_bytes);
-    else if (resample->by_mask)
+    else if (resample->by_mask && !is_alpha)
         mask = add_band(dataset, GDT_Byte, w, w->mask, w->mask_row_bytes, 1);
     else if (is_alpha ? resample->type != GDT_Byte : resample->nodata_values != NULL)
         mask = add_band(dataset, GDT_Byte, w, w->spare, w->source.width + 1u, 1);
@@ -93,8 +93,8 @@ static bool add_bands(const stf_resample *resample, const stf_resample_window *w
     if (is_by_values(resample, w, band))
         return add_own_band(resample, w, band, dataset);
     bool by_mask = resample->by_mask && (!resample->of_mask || resample->stays_mask || w->of_raster);
-    bool by_second = by_mask || (has_alpha_in(resample, w) &&
-                                 (!resample->by_nodata || w->first_band + band == resample->alpha_band));
+    bool by_second = by_mask || (has_alpha_in(resample, w) && ((!resample->by_nodata && !resample->alpha_is_alone) ||
+                                                               w->first_band + band == resample->alpha_band));
     return add_own_band(resample, w, band, dataset) && (!by_second || add_mask_band(resample, w, band, dataset));
 }
 

@@ -259,6 +259,43 @@ def test_alpha_and_nodata(tmp_path, method):
         compare(tmp_path, source, method)
 
 
+def with_alpha(dtype, bands, place, opaque):
+    """Wide areas that alpha leaves out, and half transparent pixels."""
+    source = gdal.GetDriverByName("MEM").Create("", 391, 270, bands, gdal.GetDataTypeByName(dtype))
+    y, x = np.mgrid[0:270, 0:391]
+    for band in range(1, bands + 1):
+        source.GetRasterBand(band).WriteArray(np.where((x + band * y) % 9 == 0, 7, 40 + x % (6 + band) * 9))
+    alpha = np.where((x > 260) | ((x * 3 + y) % 200 < 150) & (x > 140), opaque, 0)
+    alpha[250:260] = x[250:260] % (opaque + 1)
+    source.GetRasterBand(place).WriteArray(alpha)
+    source.GetRasterBand(place).SetColorInterpretation(gdal.GCI_AlphaBand)
+    return source
+
+
+@pytest.mark.parametrize("method", [*FEW, "RMS"])
+@pytest.mark.parametrize("bands,place", [(2, 1), (3, 2), (3, 3)])
+@pytest.mark.parametrize("nodata", [None, 7])
+def test_alpha_in_any_band(tmp_path, method, bands, place, nodata):
+    """It masks itself where the first band is masked at all; others it masks only as the last of two or four."""
+    for dtype, opaque in (("Byte", 255), ("UInt16", 65535), ("Float32", 255)):
+        source = with_alpha(dtype, bands, place, opaque)
+        for band in range(1, bands + 1):
+            if nodata is not None:
+                source.GetRasterBand(band).SetNoDataValue(nodata)
+        compare(tmp_path, source, method)
+
+
+@pytest.mark.parametrize("method", [*FEW, "RMS"])
+@pytest.mark.parametrize("dtype,opaque", [("Byte", 255), ("UInt16", 65535), ("Float64", 255)])
+def test_alpha_and_mask(tmp_path, method, dtype, opaque):
+    """Alpha is its own mask, and all else has that of the dataset."""
+    source = with_alpha(dtype, 2, 2, opaque)
+    source.CreateMaskBand(gdal.GMF_PER_DATASET)
+    y, x = np.mgrid[0:270, 0:391]
+    source.GetRasterBand(1).GetMaskBand().WriteArray(np.where((x + 2 * y) % 250 < 170, 255, 0).astype(np.uint8))
+    compare(tmp_path, source, method)
+
+
 @pytest.mark.parametrize("interleave", ["BAND", "TILE"])
 @pytest.mark.skipif(cog.VERSION < 31100, reason="INTERLEAVE is an option of COG from GDAL 3.11 on")
 def test_alpha_in_another_plane(tmp_path, interleave):
