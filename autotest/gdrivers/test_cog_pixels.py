@@ -260,11 +260,12 @@ def test_alpha_and_nodata(tmp_path, method):
 
 
 def with_alpha(dtype, bands, place, opaque):
-    """Wide areas that alpha leaves out, and half transparent pixels."""
+    """Wide areas that alpha leaves out, most of one value, and half transparent pixels."""
     source = gdal.GetDriverByName("MEM").Create("", 391, 270, bands, gdal.GetDataTypeByName(dtype))
     y, x = np.mgrid[0:270, 0:391]
     for band in range(1, bands + 1):
-        source.GetRasterBand(band).WriteArray(np.where((x + band * y) % 9 == 0, 7, 40 + x % (6 + band) * 9))
+        values = np.where((x + band * y) % 9 == 0, 7, 40 + x % (6 + band) * 9)
+        source.GetRasterBand(band).WriteArray(np.where(x < 140, 30, values))
     alpha = np.where((x > 260) | ((x * 3 + y) % 200 < 150) & (x > 140), opaque, 0)
     alpha[250:260] = x[250:260] % (opaque + 1)
     source.GetRasterBand(place).WriteArray(alpha)
@@ -274,14 +275,14 @@ def with_alpha(dtype, bands, place, opaque):
 
 @pytest.mark.parametrize("method", [*FEW, "RMS"])
 @pytest.mark.parametrize("bands,place", [(2, 1), (3, 2), (3, 3)])
-@pytest.mark.parametrize("nodata", [None, 7])
+@pytest.mark.parametrize("nodata", ["none", "all", "others"])
 def test_alpha_in_any_band(tmp_path, method, bands, place, nodata):
     """It masks itself where the first band is masked at all; others it masks only as the last of two or four."""
     for dtype, opaque in (("Byte", 255), ("UInt16", 65535), ("Float32", 255)):
         source = with_alpha(dtype, bands, place, opaque)
         for band in range(1, bands + 1):
-            if nodata is not None:
-                source.GetRasterBand(band).SetNoDataValue(nodata)
+            if nodata == "all" or (nodata == "others" and band != place):
+                source.GetRasterBand(band).SetNoDataValue(7)
         compare(tmp_path, source, method)
 
 
@@ -292,7 +293,9 @@ def test_alpha_and_mask(tmp_path, method, dtype, opaque):
     source = with_alpha(dtype, 2, 2, opaque)
     source.CreateMaskBand(gdal.GMF_PER_DATASET)
     y, x = np.mgrid[0:270, 0:391]
-    source.GetRasterBand(1).GetMaskBand().WriteArray(np.where((x + 2 * y) % 250 < 170, 255, 0).astype(np.uint8))
+    source.GetRasterBand(1).GetMaskBand().WriteArray(
+        np.where((x < 140) | ((x + 2 * y) % 250 < 170) & (x < 265), 255, 0).astype(np.uint8)
+    )
     compare(tmp_path, source, method)
 
 
