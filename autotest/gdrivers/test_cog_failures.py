@@ -48,11 +48,8 @@ def test_progress_covers_pass_and_assembly(tmp_path, source_path, threads):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_cancel_at_any_call(tmp_path, source_path, threads):
-    whole = Progress()
-    copy(tmp_path / "whole.tif", source_path, whole, f"NUM_THREADS={threads}")
-    (tmp_path / "whole.tif").unlink()
     cache_max = gdal.GetCacheMax()
-    for call in [1, 2, 3, 5, 8, 13, 21, 34, len(whole.told) // 2]:
+    for call in [1, 2, 3, 5, 8, 13, 21, 34]:  # threads that wait call, too: there are 70 and more
         progress = Progress(lambda calls, done, stop_at=call: calls >= stop_at)
         dataset, kept = copy(tmp_path / "out.tif", source_path, progress, f"NUM_THREADS={threads}")
         assert dataset is None, call
